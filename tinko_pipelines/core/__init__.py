@@ -1,0 +1,1 @@
+"""The domain. It knows neither Dagster nor FastAPI; both of them wrap it."""
