@@ -7,20 +7,33 @@ import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
-_lock = threading.Lock()
-_last = (0, 0)
+
+class _Sequence:
+    """Counts the ids of one millisecond, so that ids of one process ascend."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._millis = -1
+        self._count = 0
+
+    def next(self, millis: int) -> int:
+        """12 bits: past them the order starts over, uniqueness stays with the random bits."""
+        with self._lock:
+            if millis == self._millis:
+                self._count = (self._count + 1) & 0xFFF
+            else:
+                # half of the room is left to count up in
+                self._millis, self._count = millis, int.from_bytes(os.urandom(2)) & 0x7FF
+            return self._count
+
+
+_sequence = _Sequence()
 
 
 def new_id(at: datetime) -> uuid.UUID:
     """A UUIDv7 (RFC 9562) of the instant `at`; ids of one process and millisecond ascend."""
-    global _last
     millis = int(at.timestamp() * 1000)
-    with _lock:
-        counter = _last[1] + 1 if millis == _last[0] else int.from_bytes(os.urandom(2)) & 0x7FF
-        # 12 bits of counter; past them the order within the millisecond starts over, uniqueness
-        # stays with the 62 random bits below
-        _last = (millis, counter & 0xFFF)
-        counter &= 0xFFF
+    counter = _sequence.next(millis)
     random = int.from_bytes(os.urandom(8)) & (1 << 62) - 1
     return uuid.UUID(int=millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | random)
 

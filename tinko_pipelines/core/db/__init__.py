@@ -1,0 +1,1 @@
+"""The database: engines by role, the unit of work, named queries, partitions."""

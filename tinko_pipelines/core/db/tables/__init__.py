@@ -1,0 +1,21 @@
+"""Every table, as SQLAlchemy metadata: what `alembic check` compares the database with.
+
+Row-level security, grants, triggers and functions are in the migrations, which are the only DDL.
+"""
+
+from tinko_pipelines.core.db.tables import inbox, ledger, notifications, platform, recovery, tenants
+from tinko_pipelines.core.db.tables.base import metadata
+
+# partitioned by month of their UUIDv7 (DESIGN.md rule 15)
+PARTITIONED = ("inbox_events", "attempts", "notification_deliveries")
+
+__all__ = [
+    "PARTITIONED",
+    "inbox",
+    "ledger",
+    "metadata",
+    "notifications",
+    "platform",
+    "recovery",
+    "tenants",
+]

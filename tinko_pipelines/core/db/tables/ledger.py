@@ -1,0 +1,228 @@
+"""The ledger: obligations, the PSP objects that stand for them, doors, attempts, failures."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy import (
+    text as sql,
+)
+
+from tinko_pipelines.core.db.tables.base import (
+    document,
+    instant,
+    key,
+    metadata,
+    minor,
+    ref,
+    row_version,
+    text,
+)
+
+obligations = Table(
+    "obligations",
+    metadata,
+    key(),
+    ref("org_id"),
+    ref("connection_id"),
+    text("psp"),
+    text("state"),
+    minor("due_minor"),
+    minor("paid_minor", server_default="0"),
+    minor("refunded_minor", server_default="0"),
+    text("currency"),
+    text("description", required=False),
+    text("customer_ref", required=False),
+    text("payer_name", required=False),
+    text("payer_email", required=False),
+    text("payer_phone", required=False),
+    text("payer_language", required=False),
+    Column("psp_retries", Boolean, nullable=False, server_default="false"),
+    Column("has_mandate", Boolean),  # null: the PSP has not said
+    text("mandate_ref", required=False),
+    instant("cycle_end", required=False),
+    ref("superseded_by", required=False),
+    instant("created_at"),
+    instant("updated_at"),
+    row_version(),
+    CheckConstraint("due_minor >= 0", name="due_not_negative"),
+    Index("ix_obligations_row_version", "row_version"),
+    Index("ix_obligations_mandate_ref", "connection_id", "mandate_ref"),
+)
+
+psp_refs = Table(
+    "psp_refs",
+    metadata,
+    key("connection_id"),
+    Column("object_id", Text, primary_key=True),
+    ref("org_id"),
+    text("kind"),
+    ref("obligation_id"),
+    ref("attempt_id", required=False),  # set for charges and payments
+    Index("ix_psp_refs_obligation_id", "obligation_id"),
+)
+
+doors = Table(
+    "doors",
+    metadata,
+    key(),
+    ref("org_id"),
+    ref("connection_id"),
+    ref("obligation_id"),
+    text("kind"),
+    text("object_id"),
+    text("status"),
+    text("url", required=False),
+    text("opened_by"),  # merchant, psp or tinko
+    instant("notified_at", required=False),  # pre-debit notice delivered for this order
+    instant("created_at"),
+    instant("updated_at"),
+    UniqueConstraint("connection_id", "object_id"),
+    Index("ix_doors_obligation_id", "obligation_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    key(),
+    ref("org_id"),
+    ref("connection_id"),
+    text("psp"),
+    ref("obligation_id"),
+    ref("case_id", required=False),
+    text("actor"),
+    text("state"),
+    text("psp_payment_id", required=False),
+    text("door_id", required=False),
+    minor("amount_minor"),
+    text("currency"),
+    text("method", server_default="unknown"),
+    text("network", required=False),
+    text("country", required=False),
+    text("instrument_key", required=False),
+    text("payment_method_ref", required=False),
+    text("idempotency_key", required=False),
+    Column("payer_present", Boolean, nullable=False, server_default="false"),
+    minor("refunded_minor", server_default="0"),
+    Column("disputed", Boolean, nullable=False, server_default="false"),
+    document("error", required=False),
+    ref("decision_id", required=False),
+    document("guard_rows", required=False),
+    instant("scheduled_at", required=False),
+    ref("lease_token", required=False),
+    instant("lease_until_wall", required=False),
+    instant("submitted_at", required=False),
+    instant("submitted_wall", required=False),
+    Column("empty_reads", Integer, nullable=False, server_default="0"),
+    instant("last_read_wall", required=False),
+    instant("occurred_at", required=False),
+    instant("finished_at", required=False),
+    instant("seen_at", required=False),  # the PSP's own time of the newest state we have seen
+    instant("created_at"),
+    instant("updated_at"),
+    row_version(),
+    Index("ix_attempts_obligation_id", "obligation_id"),
+    Index("ix_attempts_due", "scheduled_at", postgresql_where=sql("state = 'scheduled'")),
+    Index(
+        "ix_attempts_unresolved",
+        "state",
+        "lease_until_wall",
+        postgresql_where=sql("state IN ('claimed', 'submitted', 'unknown', 'pending')"),
+    ),
+    Index("ix_attempts_row_version", "row_version"),
+    postgresql_partition_by="RANGE (id)",
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    key("attempt_id"),
+    ref("org_id"),
+    ref("obligation_id"),
+    text("psp"),
+    text("category"),
+    text("retry_advice"),
+    Column("hard", Boolean, nullable=False),
+    text("who_acts"),
+    Column("confidence", Double, nullable=False),
+    Column("late_authorisation", Boolean, nullable=False),
+    text("decided_by"),  # the row of the code tables
+    text("code", required=False),
+    text("reason", required=False),
+    text("network", required=False),
+    text("network_decline_code", required=False),
+    text("network_advice_code", required=False),
+    instant("failed_at"),
+    instant("created_at"),
+    row_version(),
+    Index("ix_failures_obligation_id", "obligation_id"),
+    Index("ix_failures_row_version", "row_version"),
+)
+
+charge_locks = Table(
+    "charge_locks",
+    metadata,
+    key("obligation_id"),
+    ref("org_id"),
+    text("purpose"),  # charge, or door: opening one for the payer
+    ref("attempt_id", required=False),
+    ref("token"),
+    instant("lease_until_wall"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    key("connection_id"),
+    Column("key", Text, primary_key=True),
+    ref("org_id"),
+    ref("attempt_id"),
+    ref("obligation_id"),
+    instant("minted_wall"),
+)
+
+guard_counters = Table(
+    "guard_counters",
+    metadata,
+    key("attempt_id"),
+    ref("org_id"),
+    text("psp"),
+    text("account_id"),
+    text("instrument_key"),
+    ref("obligation_id"),
+    minor("amount_minor"),
+    text("currency"),
+    text("initiator"),  # merchant or customer: schemes count them apart
+    text("state"),
+    instant("counted_at"),
+    Index(
+        "ix_guard_counters_instrument",
+        "psp",
+        "account_id",
+        "instrument_key",
+        "counted_at",
+    ),
+)
+
+state_history = Table(
+    "state_history",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=True),
+    ref("org_id"),
+    text("entity"),
+    ref("entity_id"),
+    text("from_state", required=False),
+    text("to_state"),
+    instant("at"),
+    Index("ix_state_history_entity_id", "entity_id"),
+)

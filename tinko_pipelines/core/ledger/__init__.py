@@ -1,0 +1,1 @@
+"""What is owed and every try to collect it: obligations, doors, attempts, and their states."""

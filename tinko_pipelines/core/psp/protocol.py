@@ -1,0 +1,87 @@
+"""What every PSP adapter does. One adapter object serves one connection.
+
+Every method that calls the PSP may raise PspUnreachable (whether anything happened there is not
+known), PspRejected (nothing happened, and will not) or PspRateLimited (nothing happened, later).
+SDK retries are off and timeouts explicit (DESIGN.md rule 8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from tinko_pipelines.core.psp.types import (
+    ChargeRequest,
+    DoorSeen,
+    HandOver,
+    Observation,
+    Outcome,
+    ParsedEvent,
+    Psp,
+    Ref,
+)
+
+
+class PspAdapter(Protocol):
+    """The calls of one connection."""
+
+    psp: Psp
+
+    def read(self, refs: tuple[Ref, ...]) -> Observation:
+        """The debt as it stands now at the PSP: all its doors and payments, freshly read."""
+        ...
+
+    def resolve(self, observation: Observation) -> Observation:
+        """Add the refs that `observation`'s objects no longer name (Stripe: the invoice or session
+        behind a charge or PaymentIntent) and whether a stored mandate exists. Reads only."""
+        ...
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Charge off-session, once, under `request.idempotency_key`. Declines are outcomes."""
+        ...
+
+    def find_attempt(self, request: ChargeRequest) -> Outcome:
+        """Look for an attempt whose outcome we do not know; `status` None means none was found."""
+        ...
+
+    def close_door(self, door: DoorSeen) -> DoorSeen:
+        """Expire or cancel `door`, read it back and say how it stands. Kinds that cannot be closed
+        (order, invoice, PaymentIntent) are read back only."""
+        ...
+
+    def hand_over(self, observation: Observation, return_url: str) -> HandOver:
+        """Where the payer pays this debt: its own page where there is one, else a new door."""
+        ...
+
+    def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
+        """Raw PSP objects created in [start, end), as bodies `observe_object` reads."""
+        ...
+
+    def verify_credentials(self) -> str:
+        """The PSP account id these credentials belong to."""
+        ...
+
+
+class PspReader(Protocol):
+    """The pure half of an adapter: reads bytes, calls nobody."""
+
+    psp: Psp
+
+    def verify_webhook(
+        self, raw: bytes, headers: Mapping[str, str], secrets: tuple[str, ...]
+    ) -> None:
+        """Raise SignatureInvalid or SignatureStale unless one of `secrets` signed `raw`."""
+        ...
+
+    def parse_event(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> ParsedEvent:
+        """The envelope. Raises InvalidInput where the body is not an event of this PSP."""
+        ...
+
+    def observe_event(self, body: Mapping[str, Any]) -> Observation:
+        """What the event says of a debt; empty for kinds that say nothing of one."""
+        ...
+
+    def observe_object(self, body: Mapping[str, Any]) -> Observation:
+        """The same for one listed or retrieved PSP object."""
+        ...
