@@ -40,6 +40,10 @@ begin
     else
         execute 'grant tinko_lookup to tinko_owner';
     end if;
+    -- giving a database to another role takes membership in it, unless one is a superuser
+    if not (select rolsuper from pg_roles where rolname = current_user) then
+        execute format('grant tinko_owner, tinko_worker to %I', current_user);
+    end if;
 end
 $$;
 
