@@ -59,7 +59,7 @@ def upgrade():
         sa.Column("last_read_wall", sa.DateTime(timezone=True), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("classified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("row_version", sa.BigInteger(), server_default="0", nullable=False),
@@ -74,6 +74,13 @@ def upgrade():
         postgresql_where=sa.text("state = 'scheduled'"),
     )
     op.create_index("ix_attempts_obligation_id", "attempts", ["obligation_id"], unique=False)
+    op.create_index(
+        "ix_attempts_unclassified",
+        "attempts",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'failed' AND classified_at IS NULL"),
+    )
     op.create_index("ix_attempts_row_version", "attempts", ["row_version"], unique=False)
     op.create_index(
         "ix_attempts_unresolved",
@@ -208,12 +215,20 @@ def upgrade():
         sa.Column("network", sa.Text(), nullable=True),
         sa.Column("network_decline_code", sa.Text(), nullable=True),
         sa.Column("network_advice_code", sa.Text(), nullable=True),
+        sa.Column("case_id", sa.UUID(), nullable=True),
         sa.Column("failed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("row_version", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_failures")),
     )
     op.create_index("ix_failures_obligation_id", "failures", ["obligation_id"], unique=False)
+    op.create_index(
+        "ix_failures_no_case",
+        "failures",
+        ["obligation_id"],
+        unique=False,
+        postgresql_where=sa.text("case_id IS NULL"),
+    )
     op.create_index("ix_failures_row_version", "failures", ["row_version"], unique=False)
     op.create_table(
         "findings",

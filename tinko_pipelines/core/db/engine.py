@@ -27,13 +27,15 @@ def libpq_url(url: str) -> str:
 
 def make_engine(url: str, *, pool_size: int = 5, pooled: bool = True) -> Engine:
     """An engine on `url`. Times come back in UTC, and a lost server is noticed before use."""
-    options = (
-        {"pool_size": pool_size, "max_overflow": pool_size, "pool_pre_ping": True}
-        if pooled
-        else {"poolclass": NullPool}
-    )
+    arguments = {"options": "-c timezone=UTC"}
+    if not pooled:
+        return create_engine(sqlalchemy_url(url), connect_args=arguments, poolclass=NullPool)
     return create_engine(
-        sqlalchemy_url(url), connect_args={"options": "-c timezone=UTC"}, **options
+        sqlalchemy_url(url),
+        connect_args=arguments,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
     )
 
 

@@ -127,7 +127,7 @@ attempts = Table(
     instant("last_read_wall", required=False),
     instant("occurred_at", required=False),
     instant("finished_at", required=False),
-    instant("seen_at", required=False),  # the PSP's own time of the newest state we have seen
+    instant("classified_at", required=False),
     instant("created_at"),
     instant("updated_at"),
     row_version(),
@@ -138,6 +138,11 @@ attempts = Table(
         "state",
         "lease_until_wall",
         postgresql_where=sql("state IN ('claimed', 'submitted', 'unknown', 'pending')"),
+    ),
+    Index(
+        "ix_attempts_unclassified",
+        "id",
+        postgresql_where=sql("state = 'failed' AND classified_at IS NULL"),
     ),
     Index("ix_attempts_row_version", "row_version"),
     postgresql_partition_by="RANGE (id)",
@@ -162,10 +167,12 @@ failures = Table(
     text("network", required=False),
     text("network_decline_code", required=False),
     text("network_advice_code", required=False),
+    ref("case_id", required=False),
     instant("failed_at"),
     instant("created_at"),
     row_version(),
     Index("ix_failures_obligation_id", "obligation_id"),
+    Index("ix_failures_no_case", "obligation_id", postgresql_where=sql("case_id IS NULL")),
     Index("ix_failures_row_version", "row_version"),
 )
 
