@@ -1,0 +1,323 @@
+-- name: lock_refs
+-- One writer at a time for each debt: locks the given PSP object ids until the transaction ends,
+-- in one order for everybody. :connection_id, :object_ids text[].
+select count(pg_advisory_xact_lock(keys.k))
+from (
+    select distinct hashtextextended(:connection_id || ids.object_id, 0) as k
+    from unnest(cast(:object_ids as text [])) as ids (object_id)
+    order by k
+) as keys
+
+-- name: known_refs
+-- Which obligation each of the given objects stands for. Index: pk_psp_refs.
+select r.object_id, r.kind, r.obligation_id, r.attempt_id
+from psp_refs as r
+where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))
+
+-- name: refs_of
+-- Every PSP object of one obligation. Index: ix_psp_refs_obligation_id.
+select r.object_id, r.kind, r.attempt_id
+from psp_refs as r
+where r.obligation_id = :obligation_id
+order by r.kind, r.object_id
+
+-- name: add_refs
+-- Tie objects to an obligation; one already tied stays where it is. Index: pk_psp_refs.
+insert into psp_refs (connection_id, object_id, org_id, kind, obligation_id)
+select :connection_id, new.object_id, :org_id, new.kind, :obligation_id
+from unnest(cast(:object_ids as text []), cast(:kinds as text [])) as new (object_id, kind)
+on conflict (connection_id, object_id) do nothing
+
+-- name: tie_attempt
+-- Say which attempt a charge or payment is. Index: pk_psp_refs.
+insert into psp_refs (connection_id, object_id, org_id, kind, obligation_id, attempt_id)
+values (:connection_id, :object_id, :org_id, 'payment', :obligation_id, :attempt_id)
+on conflict (connection_id, object_id) do update set attempt_id = excluded.attempt_id
+
+-- name: create_obligation
+insert into obligations (
+    id, org_id, connection_id, psp, state, due_minor, currency, created_at, updated_at
+)
+values (:id, :org_id, :connection_id, :psp, 'open', :due, :currency, :created_at, :now)
+
+-- name: lock_obligation
+-- The obligation, locked against every other writer. Index: pk_obligations.
+select
+    o.id, o.org_id, o.connection_id, o.psp, o.state, o.due_minor, o.paid_minor, o.refunded_minor,
+    o.currency, o.customer_ref, o.payer_name, o.payer_email, o.payer_phone, o.payer_language,
+    o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
+from obligations as o
+where o.id = :id
+for update
+
+-- name: describe_obligation
+-- What the PSP says of the debt; what it does not say stays as it was. Index: pk_obligations.
+update obligations
+set
+    due_minor = coalesce(:due, due_minor),
+    currency = coalesce(:currency, currency),
+    description = coalesce(:description, description),
+    customer_ref = coalesce(:customer_ref, customer_ref),
+    payer_name = coalesce(:payer_name, payer_name),
+    payer_email = coalesce(:payer_email, payer_email),
+    payer_phone = coalesce(:payer_phone, payer_phone),
+    payer_language = coalesce(:payer_language, payer_language),
+    psp_retries = coalesce(:psp_retries, psp_retries),
+    has_mandate = coalesce(:has_mandate, has_mandate),
+    mandate_ref = coalesce(:mandate_ref, mandate_ref),
+    cycle_end = coalesce(:cycle_end, cycle_end),
+    created_at = least(created_at, coalesce(:created_at, created_at)),
+    updated_at = :now
+where id = :id
+
+-- name: move_to_keeper
+-- Rule 1, a late discovery: all that hung on one obligation hangs on the other.
+-- Indexes: those on obligation_id of each table.
+with refs as (
+    update psp_refs set obligation_id = :keeper where obligation_id = :folded
+),
+
+moved_doors as (
+    update doors set obligation_id = :keeper where obligation_id = :folded
+),
+
+moved_failures as (
+    update failures set obligation_id = :keeper where obligation_id = :folded
+),
+
+moved_keys as (
+    update idempotency_keys set obligation_id = :keeper where obligation_id = :folded
+),
+
+moved_counters as (
+    update guard_counters set obligation_id = :keeper where obligation_id = :folded
+),
+
+moved_outbox as (
+    update outbox set state = 'cancelled', updated_at = :now
+    where obligation_id = :folded and state = 'pending'
+),
+
+moved_case as (
+    update cases set obligation_id = :keeper, updated_at = :now
+    where
+        obligation_id = :folded
+        and not exists (select 1 from cases as c where c.obligation_id = :keeper)
+    returning id
+),
+
+closed_case as (
+    update cases
+    set state = 'cancelled', close_reason = 'merged', closed_at = :now, updated_at = :now,
+        decide_at = null
+    where
+        obligation_id = :folded
+        and state in ('open', 'retrying', 'awaiting_payer')
+        and exists (select 1 from cases as c where c.obligation_id = :keeper)
+)
+
+update attempts set obligation_id = :keeper, updated_at = :now where obligation_id = :folded
+
+-- name: keep_one_lock
+-- Of two locks the keeper's own stays; without one the folded's is taken over. Index: pk.
+update charge_locks set obligation_id = :keeper
+where
+    obligation_id = :folded
+    and not exists (select 1 from charge_locks as k where k.obligation_id = :keeper)
+
+-- name: drop_folded_lock
+delete from charge_locks
+where obligation_id = :folded
+
+-- name: set_obligation_state
+-- Guarded: moves only out of the states that allow it. Index: pk_obligations.
+update obligations
+set state = :state, superseded_by = coalesce(:superseded_by, superseded_by), updated_at = :now
+where id = :id and state = any(cast(:sources as text []))
+returning id
+
+-- name: upsert_doors
+-- Doors as last seen; a paid one stays paid. Index: uq_doors_connection_id_object_id.
+insert into doors (
+    id, org_id, connection_id, obligation_id, kind, object_id, status, url, opened_by,
+    created_at, updated_at
+)
+select
+    new.id, :org_id, :connection_id, :obligation_id, new.kind, new.object_id, new.status, new.url,
+    :opened_by, :now, :now
+from unnest(
+    cast(:ids as uuid []), cast(:kinds as text []), cast(:object_ids as text []),
+    cast(:statuses as text []), cast(:urls as text [])
+) as new (id, kind, object_id, status, url)
+on conflict (connection_id, object_id) do update
+set
+    status = case when doors.status = 'paid' then 'paid' else excluded.status end,
+    url = coalesce(excluded.url, doors.url),
+    updated_at = excluded.updated_at
+
+-- name: doors_of
+-- Index: ix_doors_obligation_id.
+select d.kind, d.object_id, d.status, d.url, d.opened_by, d.notified_at
+from doors as d
+where d.obligation_id = :obligation_id
+order by d.created_at, d.object_id
+
+-- name: mark_notice
+-- The pre-debit notice of this order reached the payer. Index: uq_doors_connection_id_object_id.
+update doors set notified_at = coalesce(notified_at, :now), updated_at = :now
+where connection_id = :connection_id and object_id = :object_id
+
+-- name: attempts_of
+-- All tries at one obligation, by anyone. Index: ix_attempts_obligation_id.
+select
+    a.id, a.actor, a.state, a.psp_payment_id, a.door_id, a.amount_minor, a.currency, a.method,
+    a.network, a.country, a.instrument_key, a.payment_method_ref, a.idempotency_key,
+    a.payer_present, a.refunded_minor, a.disputed, a.occurred_at, a.scheduled_at, a.submitted_at,
+    a.submitted_wall, a.created_at
+from attempts as a
+where a.obligation_id = :obligation_id
+order by coalesce(a.occurred_at, a.scheduled_at, a.created_at), a.id
+
+-- name: attempt_by_key
+-- Ours by the idempotency key of its call. Index: pk_idempotency_keys.
+select k.attempt_id
+from idempotency_keys as k
+where k.connection_id = :connection_id and k.key = :key
+
+-- name: insert_seen_attempt
+insert into attempts (
+    id, org_id, connection_id, psp, obligation_id, actor, state, psp_payment_id, door_id,
+    amount_minor, currency, method, network, country, instrument_key, payment_method_ref,
+    payer_present, refunded_minor, disputed, error, occurred_at, finished_at, created_at, updated_at
+)
+values (
+    :id, :org_id, :connection_id, :psp, :obligation_id, :actor, :state, :psp_payment_id, :door_id,
+    :amount, :currency, :method, :network, :country, :instrument_key, :payment_method_ref,
+    :payer_present, :refunded, :disputed, cast(:error as jsonb), :occurred_at, :finished_at,
+    :now, :now
+)
+
+-- name: update_seen_attempt
+-- The attempt as the PSP now shows it. The state moves only where :state is reachable from the
+-- present one, so late and repeated news change nothing. Index: pk_attempts.
+update attempts
+set
+    state = case when state = any(cast(:sources as text [])) then :state else state end,
+    finished_at = case
+        when state = any(cast(:sources as text [])) then cast(:finished_at as timestamptz)
+        else finished_at
+    end,
+    error = case
+        when state = any(cast(:sources as text [])) or error is null
+            then coalesce(cast(:error as jsonb), error)
+        else error
+    end,
+    psp_payment_id = coalesce(psp_payment_id, :psp_payment_id),
+    door_id = coalesce(door_id, :door_id),
+    method = case when method = 'unknown' then :method else method end,
+    network = coalesce(network, :network),
+    country = coalesce(country, :country),
+    instrument_key = coalesce(instrument_key, :instrument_key),
+    payment_method_ref = coalesce(payment_method_ref, :payment_method_ref),
+    payer_present = payer_present or :payer_present,
+    refunded_minor = greatest(refunded_minor, :refunded),
+    disputed = :disputed,
+    occurred_at = coalesce(occurred_at, :occurred_at),
+    updated_at = :now
+where id = :id
+
+-- name: rank_psp_attempts
+-- Where the PSP collects again itself, the first unattended try is the merchant's and the later
+-- ones are the PSP's. Index: ix_attempts_obligation_id.
+with ranked as (
+    select
+        a.id,
+        case
+            when row_number() over (order by a.occurred_at, a.psp_payment_id) = 1 then 'merchant'
+            else 'psp'
+        end as actor
+    from attempts as a
+    where a.obligation_id = :obligation_id and a.actor in ('merchant', 'psp')
+)
+
+update attempts set actor = ranked.actor, updated_at = :now
+from ranked
+where attempts.id = ranked.id and attempts.actor <> ranked.actor
+
+-- name: record_paid
+-- Index: pk_obligations.
+update obligations
+set paid_minor = :paid, refunded_minor = :refunded, updated_at = :now
+where id = :id and (paid_minor <> :paid or refunded_minor <> :refunded)
+
+-- name: cancel_scheduled
+-- Nothing that was planned happens any more. Index: ix_attempts_obligation_id.
+update attempts
+set state = 'cancelled', finished_at = :now, updated_at = :now
+where obligation_id = :obligation_id and state = 'scheduled'
+
+-- name: cancel_messages
+-- No message after the money has come. Index: ix_outbox_pending.
+update outbox set state = 'cancelled', updated_at = :now
+where obligation_id = :obligation_id and state = 'pending'
+
+-- name: free_lock
+-- The lock goes with the outcome of the attempt that held it. Index: pk_charge_locks.
+delete from charge_locks
+where obligation_id = :obligation_id and attempt_id = :attempt_id
+
+-- name: close_case
+-- Index: uq_cases_obligation_id.
+update cases
+set
+    state = :state, close_reason = :reason, decide_at = null, closed_at = :now, updated_at = :now,
+    recovered_by = coalesce(:recovered_by, recovered_by),
+    recovered_minor = coalesce(:recovered_minor, recovered_minor),
+    reversed_minor = coalesce(:reversed_minor, reversed_minor)
+where obligation_id = :obligation_id and state = any(cast(:sources as text []))
+returning id
+
+-- name: record_reversal
+-- A refund of a recovered debt is money that went back. Index: uq_cases_obligation_id.
+update cases
+set reversed_minor = :reversed, updated_at = :now
+where obligation_id = :obligation_id and reversed_minor <> :reversed
+
+-- name: wake_case
+-- Let decide() look at the case again. Index: uq_cases_obligation_id.
+update cases
+set decide_at = least(coalesce(decide_at, :now), :now), updated_at = :now
+where obligation_id = :obligation_id and state in ('open', 'retrying', 'awaiting_payer')
+
+-- name: lose_mandate
+-- Index: ix_obligations_mandate_ref.
+update obligations set has_mandate = false, updated_at = :now
+where
+    connection_id = :connection_id and mandate_ref = :mandate_ref and has_mandate is not false
+    and state in ('open', 'partially_paid')
+returning id
+
+-- name: count_attempt
+-- Guard counters see everyone's attempts. Index: pk_guard_counters.
+insert into guard_counters (
+    attempt_id, org_id, psp, account_id, instrument_key, obligation_id, amount_minor, currency,
+    initiator, state, counted_at
+)
+values (
+    :attempt_id, :org_id, :psp, :account_id, :instrument_key, :obligation_id, :amount, :currency,
+    :initiator, :state, :counted_at
+)
+on conflict (attempt_id) do update
+set state = excluded.state, instrument_key = excluded.instrument_key
+
+-- name: add_finding
+-- Index: uq_findings_dedupe_key.
+insert into findings (
+    id, org_id, obligation_id, kind, severity, dedupe_key, evidence, proposal, created_at, updated_at
+)
+values (
+    :id, :org_id, :obligation_id, :kind, :severity, :dedupe_key, cast(:evidence as jsonb),
+    cast(:proposal as jsonb), :now, :now
+)
+on conflict (dedupe_key) do update
+set evidence = excluded.evidence, proposal = excluded.proposal, updated_at = excluded.updated_at

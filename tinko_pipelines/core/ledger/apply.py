@@ -1,0 +1,143 @@
+"""Write what a PSP said into the ledger: one debt, its doors, its attempts, and what follows.
+
+Events come late, twice and out of order, and so do our own reads: applying the same observation
+again, or an older one after a newer, leaves the ledger as it is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.ledger import consequences
+from tinko_pipelines.core.ledger.payments import record_payment
+from tinko_pipelines.core.ledger.refs import resolve_obligation
+from tinko_pipelines.core.psp.types import DoorSeen, Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The connection an observation came through: tenant, and the PSP account guards count by."""
+
+    org_id: uuid.UUID
+    connection_id: uuid.UUID
+    psp: str
+    account_id: str
+
+
+def lock_refs(
+    connection: Connection, account: Account, observations: Iterable[Observation]
+) -> None:
+    """Take the locks of all PSP objects named, in one order for every writer.
+
+    Call it once, before the first `apply_observation` of the transaction.
+    """
+    object_ids = sorted({ref.object_id for seen in observations for ref in seen.refs})
+    if object_ids:
+        connection.execute(
+            query("ledger", "lock_refs"),
+            {"connection_id": str(account.connection_id), "object_ids": object_ids},
+        )
+
+
+def apply_observation(
+    connection: Connection,
+    account: Account,
+    seen: Observation,
+    now: datetime,
+    *,
+    opened_by: str = "psp",
+) -> uuid.UUID | None:
+    """Bring the ledger to what `seen` says at business time `now`; returns the obligation's id.
+
+    None where it speaks of no debt we can name. The caller holds `lock_refs` for it and commits.
+    """
+    common = {"connection_id": account.connection_id, "now": now}
+    if seen.notice_delivered is not None:
+        connection.execute(
+            query("ledger", "mark_notice"), common | {"object_id": seen.notice_delivered}
+        )
+    if seen.mandate_lost is not None:
+        _lose_mandate(connection, account, seen.mandate_lost, now)
+    obligation_id = resolve_obligation(connection, account, seen, now)
+    if obligation_id is None:
+        return None
+    _describe(connection, obligation_id, seen, now)
+    _see_doors(connection, account, obligation_id, seen.doors, opened_by, now)
+    for payment in sorted(seen.payments, key=lambda one: (one.occurred_at, one.object_id)):
+        record_payment(connection, account, obligation_id, payment, now)
+    consequences.draw(connection, account, obligation_id, seen, now)
+    return obligation_id
+
+
+def _describe(
+    connection: Connection, obligation_id: uuid.UUID, seen: Observation, now: datetime
+) -> None:
+    customer = seen.customer
+    connection.execute(
+        query("ledger", "describe_obligation"),
+        {
+            "id": obligation_id,
+            "due": seen.due,
+            "currency": seen.currency,
+            "description": seen.description,
+            "customer_ref": customer.ref,
+            "payer_name": customer.name,
+            "payer_email": customer.email,
+            "payer_phone": customer.phone,
+            "payer_language": customer.language,
+            "psp_retries": seen.psp_retries,
+            "has_mandate": seen.has_mandate,
+            "mandate_ref": seen.mandate_ref,
+            "cycle_end": seen.cycle_end,
+            "created_at": seen.created_at,
+            "now": now,
+        },
+    )
+
+
+def _see_doors(
+    connection: Connection,
+    account: Account,
+    obligation_id: uuid.UUID,
+    doors: tuple[DoorSeen, ...],
+    opened_by: str,
+    now: datetime,
+) -> None:
+    if not doors:
+        return
+    doors = tuple({door.object_id: door for door in doors}.values())
+    connection.execute(
+        query("ledger", "upsert_doors"),
+        {
+            "org_id": account.org_id,
+            "connection_id": account.connection_id,
+            "obligation_id": obligation_id,
+            "opened_by": opened_by,
+            "now": now,
+            "ids": [new_id(now) for _ in doors],
+            "kinds": [door.kind.value for door in doors],
+            "object_ids": [door.object_id for door in doors],
+            "statuses": [door.status.value for door in doors],
+            "urls": [door.url for door in doors],
+        },
+    )
+
+
+def _lose_mandate(
+    connection: Connection, account: Account, mandate_ref: str, now: datetime
+) -> None:
+    """A paused or cancelled mandate cancels what is scheduled; the payer is asked instead."""
+    lost = connection.scalars(
+        query("ledger", "lose_mandate"),
+        {"connection_id": account.connection_id, "mandate_ref": mandate_ref, "now": now},
+    ).all()
+    for obligation_id in lost:
+        for name in ("cancel_scheduled", "wake_case"):
+            connection.execute(query("ledger", name), {"obligation_id": obligation_id, "now": now})

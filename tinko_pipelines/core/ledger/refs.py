@@ -1,0 +1,107 @@
+"""Which debt is meant: one obligation, however many PSP objects speak of it (rule 1)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.ledger.states import OBLIGATION_TRANSITIONS, ObligationState, sources
+from tinko_pipelines.core.psp.types import Observation, RefKind
+
+if TYPE_CHECKING:
+    from tinko_pipelines.core.ledger.apply import Account
+
+# invoice > session or link > PaymentIntent or order > charge
+_STRENGTH = {kind: rank for rank, kind in enumerate(RefKind)}
+
+
+def resolve_obligation(
+    connection: Connection, account: Account, seen: Observation, now: datetime
+) -> uuid.UUID | None:
+    """The obligation `seen` speaks of: found, created, or merged out of several.
+
+    None where nothing is known of it and too little is said to create it (no amount).
+    """
+    if not seen.refs:
+        return None
+    known = connection.execute(
+        query("ledger", "known_refs"),
+        {
+            "connection_id": account.connection_id,
+            "object_ids": [one.object_id for one in seen.refs],
+        },
+    ).all()
+    strength: dict[uuid.UUID, int] = {}
+    for row in known:
+        rank = _STRENGTH[RefKind(row.kind)]
+        strength[row.obligation_id] = min(rank, strength.get(row.obligation_id, rank))
+    # the strongest ref keeps the name; of equals the older, which its UUIDv7 tells
+    by_strength = sorted(strength, key=lambda one: (strength[one], one))
+    keeper = by_strength[0] if by_strength else _create(connection, account, seen, now)
+    if keeper is None:
+        return None
+    for folded in by_strength[1:]:
+        merge(connection, keeper, folded, now)
+    if len(known) < len(seen.refs):
+        connection.execute(
+            query("ledger", "add_refs"),
+            {
+                "connection_id": account.connection_id,
+                "org_id": account.org_id,
+                "obligation_id": keeper,
+                "object_ids": [one.object_id for one in seen.refs],
+                "kinds": [one.kind.value for one in seen.refs],
+            },
+        )
+    return keeper
+
+
+def merge(connection: Connection, keeper: uuid.UUID, folded: uuid.UUID, now: datetime) -> None:
+    """Fold one obligation into another in the caller's transaction, keeping one lock."""
+    both = {"keeper": keeper, "folded": folded, "now": now}
+    # both rows are locked in one order, so that two merges cannot wait for each other
+    for one in sorted((keeper, folded)):
+        connection.execute(query("ledger", "lock_obligation"), {"id": one})
+    connection.execute(query("ledger", "cancel_scheduled"), {"obligation_id": folded, "now": now})
+    for name in ("move_to_keeper", "keep_one_lock", "drop_folded_lock"):
+        connection.execute(query("ledger", name), both)
+    connection.execute(
+        query("ledger", "set_obligation_state"),
+        {
+            "id": folded,
+            "state": ObligationState.SUPERSEDED.value,
+            "superseded_by": keeper,
+            "sources": sources(OBLIGATION_TRANSITIONS, ObligationState.SUPERSEDED),
+            "now": now,
+        },
+    )
+
+
+def _create(
+    connection: Connection, account: Account, seen: Observation, now: datetime
+) -> uuid.UUID | None:
+    first = min(seen.payments, key=lambda one: one.occurred_at, default=None)
+    due = seen.due if seen.due is not None else first and first.amount
+    currency = seen.currency or (first and first.currency)
+    if due is None or currency is None:
+        return None
+    obligation_id = new_id(now)
+    connection.execute(
+        query("ledger", "create_obligation"),
+        {
+            "id": obligation_id,
+            "org_id": account.org_id,
+            "connection_id": account.connection_id,
+            "psp": account.psp,
+            "due": due,
+            "currency": currency,
+            "created_at": seen.created_at or (first.occurred_at if first else now),
+            "now": now,
+        },
+    )
+    return obligation_id
