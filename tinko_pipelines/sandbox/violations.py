@@ -1,0 +1,77 @@
+"""Network, scheme and legal limits, counted here by the sandbox's own reading of them.
+
+Written apart from `core/guards` on purpose: the two must not share a mistake. Only Tinko's
+attempts are judged; everyone's attempts count towards a limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta, timezone
+
+from tinko_pipelines.sandbox.ledger import FAILED, SUCCEEDED, Ledger
+from tinko_pipelines.sandbox.store import Doc
+
+DAY = 86400
+IST = timezone(timedelta(hours=5, minutes=30))
+
+
+def violations(ledger: Ledger) -> dict[str, int]:
+    """Broken limits by name; a limit that was kept is not in the answer."""
+    found: Counter[str] = Counter()
+    by_instrument: dict[str, list[Doc]] = {}
+    for row in ledger.all_attempts():
+        if row["instrument"]:
+            by_instrument.setdefault(row["instrument"], []).append(row)
+    for rows in by_instrument.values():
+        for index, row in enumerate(rows):
+            if row["actor"] == "tinko":
+                found.update(_on_instrument(row, rows[:index]))
+    for debt in ledger.debts():
+        rows = ledger.attempts(debt["id"])
+        for index, row in enumerate(rows):
+            if row["actor"] == "tinko":
+                found.update(_on_debt(row, rows[:index], debt["amount"]))
+    return dict(found)
+
+
+def _on_instrument(row: Doc, earlier: list[Doc]) -> list[str]:
+    broken = []
+    failed = [e for e in earlier if e["state"] == FAILED and e["actor"] != "payer"]
+    if any(e["facts"].get("never") and e["debt"] == row["debt"] for e in failed):
+        broken.append("retry_after_hard_decline")
+    month = [e for e in failed if e["at"] > row["at"] - 30 * DAY]
+    if row["network"] == "mastercard":
+        if sum(e["at"] > row["at"] - DAY for e in failed) >= 10:
+            broken.append("mastercard_10_in_24h")
+        if len(month) >= 35:
+            broken.append("mastercard_35_in_30d")
+    elif row["method"] == "card":
+        same = [
+            e for e in month if (e["amount"], e["currency"]) == (row["amount"], row["currency"])
+        ]
+        # the first attempt is no reattempt: 20 reattempts follow it
+        if len(same) >= 21:
+            broken.append("card_20_reattempts_in_30d")
+    return broken
+
+
+def _on_debt(row: Doc, earlier: list[Doc], due: int) -> list[str]:
+    broken = []
+    paid = sum(
+        e["captured"] for e in earlier if e["state"] == SUCCEEDED and e["paid_at"] <= row["at"]
+    )
+    if paid >= due:
+        broken.append("charged_when_paid")
+    if row["owner"] == "psp":
+        broken.append("charged_what_the_psp_retries")
+    if row["method"] == "upi":
+        if len([e for e in earlier if e["actor"] != "payer"]) >= 4:
+            broken.append("upi_more_than_4_attempts")
+        # the PSP chooses the hour of a debit it was notified of; the bank sees `executes_at`
+        hour = datetime.fromtimestamp(int(row["facts"].get("executes_at", row["at"])), UTC)
+        local = hour.astimezone(IST)
+        minute = local.hour * 60 + local.minute
+        if 600 <= minute < 780 or 1020 <= minute < 1290:
+            broken.append("upi_outside_window")
+    return broken
