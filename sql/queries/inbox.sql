@@ -1,0 +1,63 @@
+-- name: pending
+-- Events that wait, oldest first. :limit rows. Index: ix_inbox_events_pending.
+select e.id, e.connection_id, e.psp, e.event_id, e.psp_created_at, e.source, e.body, e.tries
+from inbox_events as e
+where e.processed_at is null
+order by e.id
+limit :limit
+
+-- name: oldest_pending
+-- What the sensor's run key is made of. Index: ix_inbox_events_pending.
+select
+    min(e.id::text) as oldest,
+    count(*) as waiting
+from (select id from inbox_events where processed_at is null order by id limit 1000) as e
+
+-- name: claim_pending
+-- Take those of :ids that nobody else has taken. Index: pk_inbox_events.
+select e.id
+from inbox_events as e
+where e.id = any(cast(:ids as uuid [])) and e.processed_at is null
+for update skip locked
+
+-- name: mark
+-- Index: pk_inbox_events.
+update inbox_events
+set processed_at = :now, outcome = :outcome, error = :error, tries = tries + 1
+where id = :id
+
+-- name: mark_all
+-- Index: pk_inbox_events.
+update inbox_events
+set processed_at = :now, outcome = done.outcome, error = done.error, tries = tries + 1
+from
+    unnest(cast(:ids as uuid []), cast(:outcomes as text []), cast(:errors as text []))
+    as done (id, outcome, error)
+where inbox_events.id = done.id
+
+-- name: mentions
+-- Rule 8: does an event that is not yet worked off speak of any of these objects?
+-- Index: ix_inbox_events_object_ids.
+select exists(
+    select 1
+    from inbox_events as e
+    where
+        e.processed_at is null
+        and e.connection_id = :connection_id
+        and e.object_ids && cast(:object_ids as text [])
+) as mentioned
+
+-- name: standing
+-- What the ledger already knows of some objects, to see whether the PSP must be asked for more.
+-- Index: pk_psp_refs, pk_obligations.
+select r.object_id, r.kind, o.has_mandate
+from psp_refs as r
+inner join obligations as o on r.obligation_id = o.id
+where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))
+
+-- name: attempt_states
+-- How the ledger's attempts stand, by PSP payment id. Index: pk_psp_refs, pk_attempts.
+select r.object_id, a.state, a.refunded_minor
+from psp_refs as r
+inner join attempts as a on r.attempt_id = a.id
+where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))

@@ -1,0 +1,158 @@
+-- name: without_case
+-- Debts with a classified failure whose failures name no case yet. Index: ix_failures_no_case.
+select
+    o.id, o.org_id, o.connection_id, o.state, o.due_minor, o.refunded_minor,
+    (select c.id from cases as c where c.obligation_id = o.id) as case_id
+from obligations as o
+where
+    o.id in (
+        select f.obligation_id from failures as f
+        where f.case_id is null
+        order by f.obligation_id
+        limit :limit
+    )
+    and o.state <> 'superseded'
+order by o.id
+for update of o skip locked
+
+-- name: ensure_policy
+-- The default policy of an organisation, made when it is first needed. Index: uq_policy_versions.
+insert into policy_versions (id, org_id, name, version, definition, created_at)
+values (:id, :org_id, 'default', 1, cast(:definition as jsonb), :now)
+on conflict (org_id, name, version) do nothing
+
+-- name: current_policy
+-- The newest version: what a case opened now is pinned to. Index: uq_policy_versions.
+select p.id
+from policy_versions as p
+where p.org_id = :org_id and p.name = 'default'
+order by p.version desc
+limit 1
+
+-- name: open_case
+-- Index: uq_cases_obligation_id.
+insert into cases (
+    id, org_id, connection_id, obligation_id, policy_version_id, state, decide_at, opened_at,
+    updated_at
+)
+values (
+    :id, :org_id, :connection_id, :obligation_id, :policy_version_id, 'open', :now, :now, :now
+)
+on conflict (obligation_id) do nothing
+
+-- name: tie_failures
+-- Failures know their case, and a new one makes decide() look again. Index: ix_failures_no_case.
+with tied as (
+    update failures set case_id = c.id
+    from cases as c
+    where c.obligation_id = failures.obligation_id
+        and failures.obligation_id = :obligation_id and failures.case_id is null
+    returning c.id
+)
+
+update cases set decide_at = least(coalesce(decide_at, :now), :now), updated_at = :now
+where
+    id in (select tied.id from tied)
+    and state in ('open', 'retrying', 'awaiting_payer')
+returning id
+
+-- name: tie_attempts
+-- Index: ix_attempts_obligation_id.
+update attempts set case_id = :case_id, updated_at = :now
+where obligation_id = :obligation_id and case_id is null
+
+-- name: due_cases
+-- Cases that decide() is to look at. Index: ix_cases_decide_at.
+select
+    c.id, c.org_id, c.connection_id, c.obligation_id, c.state, c.opened_at, c.asked_at,
+    c.policy_version_id, p.definition,
+    o.state as obligation_state, o.psp, o.due_minor, o.paid_minor, o.currency, o.psp_retries,
+    o.has_mandate, o.mandate_ref, o.cycle_end, o.payer_email, o.payer_phone, o.payer_language,
+    n.account_id, n.retry_owner,
+    (
+        select count(*) from outbox as b
+        where b.case_id = c.id and b.state <> 'cancelled'
+    ) as messages
+from cases as c
+inner join obligations as o on c.obligation_id = o.id
+inner join policy_versions as p on c.policy_version_id = p.id
+inner join connections as n on c.connection_id = n.id
+where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
+order by c.decide_at, c.id
+limit :limit
+for update of c skip locked
+
+-- name: attempt_views
+-- Everybody's tries at some debts, with what was made of their failures.
+-- Index: ix_attempts_obligation_id, pk_failures.
+select
+    a.obligation_id, a.id, a.actor, a.state, a.payer_present, a.method, a.network, a.country,
+    a.instrument_key, a.payment_method_ref, a.psp_payment_id, a.door_id,
+    coalesce(a.finished_at, a.occurred_at, a.scheduled_at, a.created_at) as at,
+    f.retry_advice, f.hard, f.late_authorisation, f.network_decline_code, f.network_advice_code,
+    f.category
+from attempts as a
+left join failures as f on a.id = f.attempt_id
+where a.obligation_id = any(cast(:obligation_ids as uuid []))
+order by at, a.psp_payment_id, a.id
+
+-- name: counters
+-- Everyone's attempts on some instruments since :since. Index: ix_guard_counters_instrument.
+select
+    g.instrument_key, g.attempt_id, g.obligation_id, g.counted_at, g.amount_minor, g.currency,
+    g.initiator
+from guard_counters as g
+where
+    g.psp = :psp
+    and g.account_id = :account_id
+    and g.instrument_key = any(cast(:instrument_keys as text []))
+    and g.counted_at > :since
+    and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown')
+
+-- name: store_decision
+insert into decisions (
+    id, org_id, case_id, obligation_id, policy_version_id, action, act_at, reasons, inputs,
+    decided_at
+)
+values (
+    :id, :org_id, :case_id, :obligation_id, :policy_version_id, :action, :act_at,
+    cast(:reasons as jsonb), cast(:inputs as jsonb), :now
+)
+
+-- name: schedule
+-- A retry of ours, planned. SQL refuses it where the debt is not to be charged (rule 10).
+insert into attempts (
+    id, org_id, connection_id, psp, obligation_id, case_id, actor, state, door_id, amount_minor,
+    currency, method, network, country, instrument_key, payment_method_ref, decision_id,
+    guard_rows, scheduled_at, created_at, updated_at
+)
+values (
+    :id, :org_id, :connection_id, :psp, :obligation_id, :case_id, 'tinko', 'scheduled', :door_id,
+    :amount, :currency, :method, :network, :country, :instrument_key, :payment_method_ref,
+    :decision_id, cast(:guard_rows as jsonb), :scheduled_at, :now, :now
+)
+
+-- name: after_decision
+-- Index: pk_cases.
+update cases
+set
+    state = case when state = any(cast(:reachable as text [])) then :state else state end,
+    decide_at = :decide_at,
+    asked_at = case
+        when :asked and asked_at is null then cast(:now as timestamptz) else asked_at
+    end,
+    close_reason = coalesce(:close_reason, close_reason),
+    closed_at = case when :closed then cast(:now as timestamptz) else closed_at end,
+    updated_at = :now
+where id = :id
+
+-- name: merchant_name
+select g.name
+from organisations as g
+where g.org_id = :org_id
+
+-- name: pending_decisions
+-- What the sensor rings for. Index: ix_cases_decide_at.
+select count(*) as due
+from cases as c
+where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')

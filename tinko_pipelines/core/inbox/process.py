@@ -1,0 +1,184 @@
+"""Work off the inbox: raw events become observations, and observations the ledger.
+
+Three phases, so that no transaction is open over a network call: read what waits; ask the PSP
+what an event leaves out (the invoice behind a charge); write, in one transaction with a
+savepoint for each event, so that one poison event costs its neighbours nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row
+
+from tinko_pipelines.core.clock import Clock
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.errors import PspError, PspRejected
+from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
+from tinko_pipelines.core.psp import registry
+from tinko_pipelines.core.psp.types import Observation, PaymentStatus, Psp
+from tinko_pipelines.core.tenants.desk import Desk, Seat
+
+log = logging.getLogger(__name__)
+
+# what an event calls itself where the body is one listed object and not an event
+HEALED = "heal.object"
+
+
+@dataclass
+class Report:
+    """What one pass did, in events; `waiting` are left for the next because a PSP was away."""
+
+    applied: int = 0
+    ignored: int = 0
+    quarantined: int = 0
+    waiting: int = 0
+    resolved: int = 0
+    obligations: set[uuid.UUID] = field(default_factory=set)
+
+    @property
+    def done(self) -> int:
+        return self.applied + self.ignored + self.quarantined
+
+
+def process_inbox(engine: Engine, desk: Desk, clock: Clock, limit: int = 500) -> Report:
+    """Work off up to `limit` waiting events, in the order of (created, event id)."""
+    report = Report()
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(query("inbox", "pending"), {"limit": limit}).all()
+    # a connection that was disabled keeps its events until it is active again
+    rows = [one for one in rows if one.connection_id in desk.seats]
+    rows.sort(key=lambda one: (one.psp_created_at, one.event_id))
+    for connection_id in dict.fromkeys(one.connection_id for one in rows):
+        mine = [one for one in rows if one.connection_id == connection_id]
+        _work_off(engine, desk.seat(connection_id), mine, clock.now(), report)
+    return report
+
+
+def observe(row: Row[Any]) -> Observation:
+    """What one stored event says. Raises whatever its body makes the reader raise."""
+    reader = registry.reader(Psp(row.psp))
+    body = json.loads(row.body)
+    return reader.observe_object(body) if row.source == "heal" else reader.observe_event(body)
+
+
+def _work_off(
+    engine: Engine, seat: Seat, rows: Sequence[Row[Any]], now: datetime, report: Report
+) -> None:
+    seen: dict[uuid.UUID, Observation] = {}
+    poison: dict[uuid.UUID, str] = {}
+    for row in rows:
+        try:
+            seen[row.id] = observe(row)
+        except Exception as error:  # any shape of a body may break a reader; the rest must flow
+            poison[row.id] = f"{type(error).__name__}: {error}"
+    seen = _resolve(engine, seat, seen, poison, report)
+    with unit_of_work(engine) as connection:
+        taken = set(
+            connection.scalars(
+                query("inbox", "claim_pending"), {"ids": [*seen.keys(), *poison.keys()]}
+            )
+        )
+        outcomes: list[tuple[uuid.UUID, str, str | None]] = [
+            (key, "quarantined", why) for key, why in poison.items() if key in taken
+        ]
+        mine = {key: one for key, one in seen.items() if key in taken}
+        lock_refs(connection, seat.account, mine.values())
+        for key, one in mine.items():
+            outcomes.append((key, *_apply(connection, seat, one, now, report)))
+        _mark(connection, outcomes, now)
+    report.ignored += sum(outcome == "ignored" for _, outcome, _ in outcomes)
+    report.applied += sum(outcome == "applied" for _, outcome, _ in outcomes)
+    report.quarantined += sum(outcome == "quarantined" for _, outcome, _ in outcomes)
+
+
+def _apply(
+    connection: Connection, seat: Seat, one: Observation, now: datetime, report: Report
+) -> tuple[str, str | None]:
+    if one.is_empty:
+        return "ignored", None
+    try:
+        with connection.begin_nested():
+            obligation_id = apply_observation(connection, seat.account, one, now)
+    except Exception as error:  # quarantined with its reason, and shown; see the docstring
+        log.exception("an event could not be applied")
+        return "quarantined", f"{type(error).__name__}: {error}"
+    if obligation_id is not None:
+        report.obligations.add(obligation_id)
+    return "applied", None
+
+
+def _resolve(
+    engine: Engine,
+    seat: Seat,
+    seen: dict[uuid.UUID, Observation],
+    poison: dict[uuid.UUID, str],
+    report: Report,
+) -> dict[uuid.UUID, Observation]:
+    """Ask the PSP for what the events leave out; an event whose PSP is away waits."""
+    known = _standing(engine, seat, seen.values())
+    resolved: dict[uuid.UUID, Observation] = {}
+    asked: set[str] = set()
+    for key, one in seen.items():
+        if not needs_resolving(one, known, asked):
+            resolved[key] = one
+            continue
+        try:
+            fuller = seat.adapter.resolve(one)
+        except PspRejected as error:
+            # the PSP does not know the object it told us of: no later try will change that
+            poison[key] = f"{error.code}: {error.detail}"
+            continue
+        except PspError as error:
+            log.warning("left for the next pass: %s", error)
+            report.waiting += 1
+            continue
+        report.resolved += 1
+        asked.update(ref.object_id for ref in fuller.refs)
+        resolved[key] = fuller
+    return resolved
+
+
+def needs_resolving(
+    one: Observation, known: dict[str, tuple[str, bool | None]], asked: set[str]
+) -> bool:
+    """Whether the debt behind `one` may have a stronger name than it says, or a stored mandate
+    that nobody has told us of. `known`: object id → (kind, has_mandate)."""
+    if not one.refs or any(ref.object_id in asked for ref in one.refs):
+        return False
+    standing = [known[ref.object_id] for ref in one.refs if ref.object_id in known]
+    if not standing:
+        return True
+    failed = any(payment.status is PaymentStatus.FAILED for payment in one.payments)
+    mandate_open = all(has_mandate is None for _, has_mandate in standing)
+    return failed and mandate_open and one.has_mandate is None
+
+
+def _standing(
+    engine: Engine, seat: Seat, seen: Iterable[Observation]
+) -> dict[str, tuple[str, bool | None]]:
+    object_ids = sorted({ref.object_id for one in seen for ref in one.refs})
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(
+            query("inbox", "standing"),
+            {"connection_id": seat.account.connection_id, "object_ids": object_ids},
+        )
+        return {row.object_id: (row.kind, row.has_mandate) for row in rows}
+
+
+def _mark(
+    connection: Connection, outcomes: list[tuple[uuid.UUID, str, str | None]], now: datetime
+) -> None:
+    if outcomes:
+        ids, said, errors = zip(*outcomes, strict=True)
+        connection.execute(
+            query("inbox", "mark_all"),
+            {"ids": list(ids), "outcomes": list(said), "errors": list(errors), "now": now},
+        )

@@ -1,0 +1,1 @@
+"""Cases, policies, decisions, and the charges that follow from them."""

@@ -1,0 +1,89 @@
+"""Open a case for every debt with a failure, pinned to the policy of that moment."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from tinko_pipelines.core.clock import Clock
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.ledger.consequences import recover_case
+from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`already_paid` were recovered before we heard of the failure."""
+
+    opened: int
+    woken: int
+    already_paid: int
+
+
+def open_cases(engine: Engine, clock: Clock, limit: int = 1000) -> Opened:
+    """Open a case for up to `limit` debts, wake those that failed again; one transaction.
+
+    A debt that is paid by the time its failure is known gets its case too, recovered at once:
+    events come out of order, and what came back counts.
+    """
+    now = clock.now()
+    opened = woken = paid = 0
+    policies: dict[uuid.UUID, uuid.UUID] = {}
+    with unit_of_work(engine) as connection:
+        for debt in connection.execute(query("recovery", "without_case"), {"limit": limit}).all():
+            case_id = debt.case_id
+            if case_id is None:
+                if debt.org_id not in policies:
+                    policies[debt.org_id] = current_policy(connection, debt.org_id, now)
+                case_id = new_id(now)
+                connection.execute(
+                    query("recovery", "open_case"),
+                    {
+                        "id": case_id,
+                        "org_id": debt.org_id,
+                        "connection_id": debt.connection_id,
+                        "obligation_id": debt.id,
+                        "policy_version_id": policies[debt.org_id],
+                        "now": now,
+                    },
+                )
+                opened += 1
+                paid += _recover_if_paid(connection, debt.id, debt.state, now)
+            touched = {"obligation_id": debt.id, "now": now}
+            tied = connection.execute(query("recovery", "tie_failures"), touched).all()
+            woken += bool(tied) and debt.case_id is not None
+            connection.execute(query("recovery", "tie_attempts"), touched | {"case_id": case_id})
+    return Opened(opened, woken, paid)
+
+
+def current_policy(connection: Connection, org_id: uuid.UUID, now: datetime) -> uuid.UUID:
+    """The organisation's newest policy version; version 1 is the default, made when missing."""
+    connection.execute(
+        query("recovery", "ensure_policy"),
+        {
+            "id": new_id(now),
+            "org_id": org_id,
+            "definition": DEFAULT_POLICY.model_dump_json(),
+            "now": now,
+        },
+    )
+    found = connection.scalar(query("recovery", "current_policy"), {"org_id": org_id})
+    return uuid.UUID(str(found))
+
+
+def _recover_if_paid(
+    connection: Connection, obligation_id: uuid.UUID, state: str, now: datetime
+) -> bool:
+    if state != "paid":
+        return False
+    debt = connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id}).one()
+    attempts = connection.execute(
+        query("ledger", "attempts_of"), {"obligation_id": obligation_id}
+    ).all()
+    recover_case(connection, debt, [one for one in attempts if one.state == "succeeded"], now)
+    return True

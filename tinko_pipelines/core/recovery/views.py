@@ -1,0 +1,153 @@
+"""Read what decide() looks at: cases with their ledgers and the counters of their instruments."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.failures.taxonomy import RetryAdvice
+from tinko_pipelines.core.guards.model import Counted
+from tinko_pipelines.core.ledger.states import AttemptState
+from tinko_pipelines.core.psp.types import Actor
+from tinko_pipelines.core.recovery.decide import AttemptView, CaseView
+
+# no limit counts further back (Visa and Mastercard: 30 days)
+COUNTED_SPAN = timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A case as decide() sees it, with the rows that scheduling needs."""
+
+    row: Row[Any]
+    view: CaseView
+    tries: tuple[Row[Any], ...]
+
+    @property
+    def stored(self) -> Row[Any] | None:
+        """The newest unattended try: its instrument and door are what a retry would use."""
+        return next((one for one in reversed(self.tries) if not one.payer_present), None)
+
+
+def load_views(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[Loaded]:
+    """Views of the rows of `due_cases`."""
+    tries: dict[uuid.UUID, list[Row[Any]]] = defaultdict(list)
+    for one in connection.execute(
+        query("recovery", "attempt_views"),
+        {"obligation_ids": [row.obligation_id for row in rows]},
+    ):
+        tries[one.obligation_id].append(one)
+    loaded = [Loaded(row, _view(row, tries[row.obligation_id], ()), tuple(tries[row.obligation_id]))
+              for row in rows]
+    return _with_counters(connection, loaded, now)
+
+
+def counted_on(
+    connection: Connection,
+    psp: str,
+    account_id: str,
+    instrument_keys: Sequence[str],
+    now: datetime,
+) -> dict[str, list[Row[Any]]]:
+    """Everyone's counted attempts by instrument, of the last 31 days."""
+    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    for one in connection.execute(
+        query("recovery", "counters"),
+        {
+            "psp": psp,
+            "account_id": account_id,
+            "instrument_keys": list(instrument_keys),
+            "since": now - COUNTED_SPAN,
+        },
+    ):
+        found[one.instrument_key].append(one)
+    return found
+
+
+def as_counted(rows: Sequence[Row[Any]], obligation_id: uuid.UUID) -> tuple[Counted, ...]:
+    """Counter rows as the guards take them."""
+    return tuple(
+        Counted(
+            at=one.counted_at,
+            amount=one.amount_minor,
+            currency=one.currency,
+            initiator=one.initiator,
+            same_obligation=one.obligation_id == obligation_id,
+        )
+        for one in rows
+    )
+
+
+def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) -> list[Loaded]:
+    by_account: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for one in loaded:
+        if one.view.instrument_key is not None:
+            by_account[one.row.psp, one.row.account_id].add(one.view.instrument_key)
+    counters = {
+        account: counted_on(connection, *account, sorted(keys), now)
+        for account, keys in by_account.items()
+    }
+    return [
+        Loaded(
+            one.row,
+            _view(
+                one.row,
+                one.tries,
+                as_counted(
+                    counters.get((one.row.psp, one.row.account_id), {}).get(
+                        one.view.instrument_key or "", []
+                    ),
+                    one.row.obligation_id,
+                ),
+            ),
+            one.tries,
+        )
+        for one in loaded
+    ]
+
+
+def _view(
+    row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
+) -> CaseView:
+    stored = next((one for one in reversed(tries) if not one.payer_present), None)
+    return CaseView(
+        key=next((one.psp_payment_id for one in tries if one.psp_payment_id), str(row.id)),
+        psp=row.psp,
+        obligation_state=row.obligation_state,
+        amount=row.due_minor - row.paid_minor,
+        currency=row.currency,
+        retry_owner=row.retry_owner,
+        psp_retries=row.psp_retries,
+        has_mandate=row.has_mandate,
+        method=stored.method if stored else "unknown",
+        network=stored and stored.network,
+        country=stored and stored.country,
+        instrument_key=stored and stored.instrument_key,
+        opened_at=row.opened_at,
+        asked_at=row.asked_at,
+        messages=row.messages,
+        attempts=tuple(
+            AttemptView(
+                actor=Actor(one.actor),
+                state=AttemptState(one.state),
+                at=one.at,
+                payer_present=one.payer_present,
+                advice=RetryAdvice(one.retry_advice) if one.retry_advice else None,
+                hard=bool(one.hard),
+                late_authorisation=bool(one.late_authorisation),
+                network_decline_code=one.network_decline_code,
+                network_advice_code=one.network_advice_code,
+            )
+            for one in tries
+        ),
+        counted=counted,
+        cycle_end=row.cycle_end,
+        can_be_asked=bool(row.payer_email),
+    )
