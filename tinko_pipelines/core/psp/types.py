@@ -124,6 +124,7 @@ class Observation:
     refs: tuple[Ref, ...] = ()
     due: int | None = None
     paid: int | None = None
+    due_from: RefKind | None = None  # the kind of the object that says `due` and `paid`
     currency: str | None = None
     created_at: datetime | None = None
     description: str | None = None
@@ -187,6 +188,8 @@ class ChargeRequest:
     email: str | None = None
     phone: str | None = None
     description: str | None = None
+    submitted_at: datetime | None = None  # business time; `find_attempt` looks from here on
+    known_payments: tuple[str, ...] = ()  # PSP ids of the debt's other attempts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,155 @@
+"""Which Razorpay events and entities speak of a debt, and how each is read. Data and readers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from tinko_pipelines.core.psp.merge import merge_all
+from tinko_pipelines.core.psp.payload import part, text
+from tinko_pipelines.core.psp.razorpay import mapping
+from tinko_pipelines.core.psp.types import Observation, Ref, RefKind
+
+Observer = Callable[[Mapping[str, Any]], Observation]
+
+# by the `entity` member; weakest first, so that of equals the stronger is the newer one
+OBJECTS: Mapping[str, Observer] = MappingProxyType(
+    {
+        "payment": mapping.payment,
+        "order": mapping.order,
+        "payment_link": mapping.payment_link,
+        "invoice": mapping.invoice,
+        "subscription": mapping.subscription,
+    }
+)
+_DEBT = ("payment", "order", "payment_link", "invoice")
+
+
+def entity(payload: Any, name: str) -> Mapping[str, Any] | None:
+    """The entity `name` of an event's payload, where it is one with an id."""
+    found = part(payload, name, "entity")
+    return found if isinstance(found, Mapping) and text(found, "id") else None
+
+
+def debt(payload: Mapping[str, Any]) -> Observation:
+    """All entities of the payload speak of one debt."""
+    found = {name: one for name in _DEBT if (one := entity(payload, name)) is not None}
+    seen = merge_all(OBJECTS[name](one) for name, one in found.items())
+    if seen.psp_retries is None and "order" in found and "payment" in found:
+        retries = mapping.retried_by_razorpay(found["order"], (found["payment"],))
+        return replace(seen, psp_retries=retries)
+    return seen
+
+
+def failing_cycle(payload: Mapping[str, Any]) -> Observation:
+    """A subscription whose running cycle is owed."""
+    found = entity(payload, "subscription")
+    return mapping.subscription(found) if found else Observation()
+
+
+def paid_cycle(payload: Mapping[str, Any]) -> Observation:
+    """A subscription and the payment of its running cycle."""
+    found, paid = entity(payload, "subscription"), debt(payload)
+    if not found or paid.is_empty:
+        return paid
+    return mapping.charged_cycle(mapping.subscription(found), paid)
+
+
+def subscription_lost(payload: Mapping[str, Any]) -> Observation:
+    """A subscription that was paused or cancelled: nothing more is collected through it."""
+    return Observation(mandate_lost=text(payload, "subscription", "entity", "id"))
+
+
+def token_lost(payload: Mapping[str, Any]) -> Observation:
+    """A token whose mandate was paused, rejected or cancelled."""
+    return Observation(mandate_lost=text(payload, "token", "entity", "id"))
+
+
+def noticed(payload: Mapping[str, Any]) -> Observation:
+    """Whether the pre-debit notice of an order reached its payer."""
+    notice = part(payload, "notification", "entity")
+    order = text(notice, "order_id")
+    if order is None:
+        return Observation()
+    delivered = text(notice, "status") == "delivered"
+    return Observation(
+        refs=(Ref(RefKind.ORDER, order),),
+        notice_delivered=order if delivered else None,
+        extra={"notice": "delivered" if delivered else "failed"},
+    )
+
+
+def disputed(payload: Mapping[str, Any]) -> Observation:
+    """A dispute: `extra` says how it stands, the payment is disputed until it is won or closed."""
+    seen = debt(payload)
+    dispute = part(payload, "dispute", "entity")
+    status = text(dispute, "status") or ""
+    over = status in ("won", "closed")
+    return replace(
+        seen,
+        payments=tuple(replace(one, disputed=not over) for one in seen.payments),
+        extra={
+            **seen.extra,
+            "dispute": text(dispute, "id") or "",
+            "dispute_status": status,
+            "dispute_amount": str(part(dispute, "amount") or 0),
+        },
+    )
+
+
+def refunded(payload: Mapping[str, Any]) -> Observation:
+    """A refund with its payment, which says how much of it is refunded in all."""
+    seen, refund = debt(payload), part(payload, "refund", "entity")
+    return replace(
+        seen,
+        extra={
+            **seen.extra,
+            "refund": text(refund, "id") or "",
+            "refund_status": text(refund, "status") or "",
+            "refund_amount": str(part(refund, "amount") or 0),
+        },
+    )
+
+
+def _kinds(*groups: tuple[str, str]) -> Iterable[str]:
+    return (f"{prefix}.{name}" for prefix, names in groups for name in names.split())
+
+
+OBSERVED: Mapping[str, Observer] = MappingProxyType(
+    dict.fromkeys(
+        _kinds(
+            ("payment", "authorized captured failed pending"),
+            ("order", "paid"),
+            ("invoice", "paid partially_paid expired"),
+            ("payment_link", "paid partially_paid cancelled expired"),
+        ),
+        debt,
+    )
+    | dict.fromkeys(
+        _kinds(
+            ("payment.dispute", "created won lost closed under_review action_required"),
+        ),
+        disputed,
+    )
+    | dict.fromkeys(_kinds(("refund", "created processed failed speed_changed")), refunded)
+    | dict.fromkeys(_kinds(("subscription", "charged completed")), paid_cycle)
+    | dict.fromkeys(_kinds(("subscription", "pending halted")), failing_cycle)
+    | dict.fromkeys(_kinds(("subscription", "paused cancelled")), subscription_lost)
+    | dict.fromkeys(
+        _kinds(("token", "paused rejected cancelled cancellation_initiated")), token_lost
+    )
+    | dict.fromkeys(_kinds(("order.notification", "delivered failed")), noticed)
+)
+
+# these say nothing of a debt: stored, and marked ignored
+IGNORED = frozenset(
+    _kinds(
+        ("payment.downtime", "started updated resolved"),
+        ("settlement", "processed"),
+        ("subscription", "activated authenticated resumed updated"),
+        ("token", "confirmed resumed"),
+        ("token.service_provider_token", "activated"),
+    )
+)

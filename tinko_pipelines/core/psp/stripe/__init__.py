@@ -1,0 +1,1 @@
+"""Stripe: webhooks, mapping, calls."""

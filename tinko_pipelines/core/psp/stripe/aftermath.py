@@ -1,0 +1,57 @@
+"""What Stripe says after the fact: refunds, disputes, cancellations, instruments lost. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinko_pipelines.core.psp.payload import number, object_id
+from tinko_pipelines.core.psp.stripe.mapping import currency_of, refs_of
+from tinko_pipelines.core.psp.types import Observation, RefKind
+
+
+def refund(body: Mapping[str, Any]) -> Observation:
+    """A refund names its charge; what is refunded in all, `resolve` reads from that charge."""
+    return _about_charge(body, "refund")
+
+
+def dispute(body: Mapping[str, Any]) -> Observation:
+    """A dispute names its charge, which `resolve` reads; `extra` says how the dispute stands."""
+    return _about_charge(body, "dispute")
+
+
+def subscription_deleted(body: Mapping[str, Any]) -> Observation:
+    """No retry after a cancellation: what is still owed is for the payer to pay."""
+    latest = refs_of((RefKind.INVOICE, body.get("latest_invoice")))
+    return Observation(
+        refs=latest,
+        has_mandate=False if latest else None,
+        extra={"subscription_cancelled": str(body["id"])},
+    )
+
+
+def payment_method_lost(body: Mapping[str, Any]) -> Observation:
+    """A payment method taken off its customer can no longer be charged off-session."""
+    return Observation(mandate_lost=object_id(body))
+
+
+def mandate(body: Mapping[str, Any]) -> Observation:
+    """A mandate that became inactive took its payment method with it."""
+    if body.get("status") != "inactive":
+        return Observation()
+    return Observation(mandate_lost=object_id(body.get("payment_method")))
+
+
+def _about_charge(body: Mapping[str, Any], name: str) -> Observation:
+    return Observation(
+        refs=refs_of(
+            (RefKind.PAYMENT_INTENT, body.get("payment_intent")),
+            (RefKind.PAYMENT, body.get("charge")),
+        ),
+        currency=currency_of(body),
+        extra={
+            name: str(body["id"]),
+            f"{name}_status": str(body.get("status")),
+            f"{name}_amount": str(number(body, "amount") or 0),
+        },
+    )
