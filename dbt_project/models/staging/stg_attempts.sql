@@ -1,0 +1,28 @@
+-- The current version of every row.
+select
+    org_id,
+    id as attempt_id,
+    connection_id,
+    psp,
+    obligation_id,
+    case_id,
+    actor,
+    state,
+    psp_payment_id,
+    amount_minor,
+    refunded_minor,
+    currency,
+    method,
+    network,
+    country,
+    payer_present,
+    disputed,
+    decision_id,
+    scheduled_at,
+    submitted_at,
+    occurred_at,
+    finished_at,
+    created_at,
+    updated_at,
+    row_version
+from {{ source('tinko', 'attempts') }} final

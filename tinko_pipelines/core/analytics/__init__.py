@@ -1,0 +1,1 @@
+"""The ledger and the cases for analysts: ClickHouse tables, the sink that fills them, dbt."""

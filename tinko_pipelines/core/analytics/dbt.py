@@ -1,0 +1,139 @@
+"""dbt in this process: parse once, then build on the parsed manifest.
+
+`dbt` as a command costs seconds of imports and parsing each time. The runner keeps both, so a
+build costs its queries.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
+from tinko_pipelines.core.analytics.errors import DbtFailed
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
+_OK = frozenset({"success", "pass", "warn", "skipped", "no-op"})
+# dbt keeps its adapter, flags and logger in globals: one invocation at a time in a process
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What one node of a build came to. `seconds` of wall time."""
+
+    name: str
+    kind: str
+    status: str
+    message: str
+    seconds: float
+
+
+@dataclass
+class DbtProject:
+    """The project in `folder`, on the ClickHouse at `address`; `target` holds what dbt writes."""
+
+    address: ClickHouseAddress
+    folder: Path = PROJECT
+    target: Path | None = None
+    _manifest: Manifest | None = field(default=None, repr=False)
+
+    @property
+    def manifest_path(self) -> Path:
+        return (self.target or self.folder / "target") / "manifest.json"
+
+    def prepare(self) -> Path:
+        """Parse the project (partially where it was parsed before) and write its manifest.
+
+        Needs no ClickHouse. Raises DbtFailed when a model, test or document is malformed.
+        """
+        result = self._invoke(["parse"], manifest=None)
+        self._manifest = result.result
+        return self.manifest_path
+
+    def build(self, select: str | None = None, *, tests: bool = True) -> list[Node]:
+        """Build and test `select` (dbt's syntax; None is everything), models before their tests.
+
+        Raises DbtFailed, which names each node that failed; the models before them stay built.
+        """
+        if self._manifest is None:
+            self.prepare()
+        arguments = ["build"]
+        arguments += ["--select", select] if select else []
+        arguments += [] if tests else ["--exclude-resource-type", "test"]
+        result = self._invoke(arguments, manifest=self._manifest)
+        return [_node(item) for item in result.result.results]
+
+    def _invoke(self, arguments: Sequence[str], manifest: Manifest | None) -> Any:
+        # dbt takes seconds to import: only who runs it pays
+        from dbt.cli.main import dbtRunner  # noqa: PLC0415
+
+        folders = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
+        if self.target is not None:
+            folders += ["--target-path", str(self.target), "--log-path", str(self.target)]
+        quiet = ["--quiet", "--no-use-colors", "--log-level-file", "none", "--no-version-check"]
+        with _one_at_a_time, _environment(self.address.dbt_env()):
+            result = dbtRunner(manifest=manifest).invoke([*quiet, *arguments, *folders])
+        if not result.success:
+            raise DbtFailed(_why(result), command=arguments[0])
+        return result
+
+
+def build(select: str | None = None, *, tests: bool = True) -> list[Node]:
+    """Build the project on CLICKHOUSE_URL; the parsed manifest is kept for this process's next."""
+    return _default().build(select, tests=tests)
+
+
+def prepare() -> Path:
+    """Parse the project so that Dagster can load its assets; returns the manifest's path."""
+    return _default().prepare()
+
+
+_projects: dict[ClickHouseAddress, DbtProject] = {}
+
+
+def _default() -> DbtProject:
+    address = ClickHouseAddress.from_settings()
+    return _projects.setdefault(address, DbtProject(address))
+
+
+def _node(item: Any) -> Node:
+    return Node(
+        name=item.node.name,
+        kind=str(item.node.resource_type),
+        status=str(item.status),
+        message=item.message or "",
+        seconds=float(item.execution_time),
+    )
+
+
+def _why(result: Any) -> str:
+    """One line per failed node, or the exception that kept dbt from running."""
+    if result.exception is not None:
+        return str(result.exception)
+    nodes = [_node(item) for item in getattr(result.result, "results", [])]
+    failed = [node for node in nodes if node.status not in _OK]
+    return "; ".join(f"{node.name}: {node.status} {node.message}" for node in failed)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set `values` for the block: dbt's profile reads nothing but the environment."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,158 @@
+"""What is carried to ClickHouse: one Arrow schema per relation, the columns of its table.
+
+The rows come from the query `read_<name>` of sql/queries/analytics.sql, in this order of columns.
+UUIDs travel as text; ClickHouse reads them into its own type. `row_version` and the key end every
+keyset page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+UUID = pa.string()
+WORD = pa.string()
+MINOR = pa.int64()
+INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def _schema(**columns: pa.DataType | tuple[pa.DataType]) -> pa.Schema:
+    """A type alone is required; a type in a tuple may be null."""
+    return pa.schema(
+        [
+            pa.field(name, kind[0] if isinstance(kind, tuple) else kind, isinstance(kind, tuple))
+            for name, kind in columns.items()
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table of the ledger, `key` being the column that identifies its rows."""
+
+    name: str
+    key: str
+    schema: pa.Schema
+
+    def table(self, rows: Iterable[Sequence[Any]]) -> pa.Table:
+        """`rows` as Arrow. Raises pyarrow.ArrowInvalid when a value does not fit its column."""
+        columns = list(zip(*rows, strict=True)) or [()] * len(self.schema)
+        arrays = [
+            pa.array(values, type=field.type)
+            for values, field in zip(columns, self.schema, strict=True)
+        ]
+        table = pa.Table.from_arrays(arrays, schema=self.schema)
+        table.validate(full=True)
+        return table
+
+
+OBLIGATIONS = Relation(
+    "obligations",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        connection_id=UUID,
+        psp=WORD,
+        state=WORD,
+        due_minor=MINOR,
+        paid_minor=MINOR,
+        refunded_minor=MINOR,
+        currency=WORD,
+        psp_retries=pa.bool_(),
+        has_mandate=(pa.bool_(),),
+        cycle_end=(INSTANT,),
+        superseded_by=(UUID,),
+        created_at=INSTANT,
+        updated_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+ATTEMPTS = Relation(
+    "attempts",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        connection_id=UUID,
+        psp=WORD,
+        obligation_id=UUID,
+        case_id=(UUID,),
+        actor=WORD,
+        state=WORD,
+        psp_payment_id=WORD,
+        amount_minor=MINOR,
+        refunded_minor=MINOR,
+        currency=WORD,
+        method=WORD,
+        network=WORD,
+        country=WORD,
+        payer_present=pa.bool_(),
+        disputed=pa.bool_(),
+        decision_id=(UUID,),
+        scheduled_at=(INSTANT,),
+        submitted_at=(INSTANT,),
+        occurred_at=(INSTANT,),
+        finished_at=(INSTANT,),
+        created_at=INSTANT,
+        updated_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+FAILURES = Relation(
+    "failures",
+    "attempt_id",
+    _schema(
+        org_id=UUID,
+        attempt_id=UUID,
+        obligation_id=UUID,
+        case_id=(UUID,),
+        psp=WORD,
+        category=WORD,
+        retry_advice=WORD,
+        hard=pa.bool_(),
+        who_acts=WORD,
+        confidence=pa.float64(),
+        late_authorisation=pa.bool_(),
+        decided_by=WORD,
+        code=WORD,
+        reason=WORD,
+        network=WORD,
+        network_decline_code=WORD,
+        network_advice_code=WORD,
+        failed_at=INSTANT,
+        created_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+CASES = Relation(
+    "cases",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        connection_id=UUID,
+        obligation_id=UUID,
+        policy_version_id=UUID,
+        state=WORD,
+        recovered_by=WORD,
+        recovered_minor=MINOR,
+        reversed_minor=MINOR,
+        currency=WORD,
+        close_reason=WORD,
+        opened_at=INSTANT,
+        closed_at=(INSTANT,),
+        updated_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+# what speaks of a debt before the debt itself: after a run, whatever was carried finds its debt,
+# unless that was written again while the run went on (the next one carries it)
+RELATIONS = (CASES, FAILURES, ATTEMPTS, OBLIGATIONS)
