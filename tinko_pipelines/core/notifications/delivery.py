@@ -69,8 +69,8 @@ def send_due(
 
     What the other side does is in the report and in the rows, never raised. A channel that is
     unreachable is left alone for the round: its rows would only use up their tries.
-    Raises SettingsError when
-    JWT_SECRET is not set (before any row is touched), and what the database raises.
+    Raises SettingsError when JWT_SECRET is not set (before any row is touched), and what the
+    database raises.
     """
     require_secret(settings)
     wall = wall or WallClock()

@@ -111,8 +111,9 @@ def compose(envelope: Envelope, smtp_from: str) -> EmailMessage:
     message["Subject"] = envelope.content.subject
     message["Date"] = format_datetime(envelope.at)
     message["Message-ID"] = f"<{envelope.key}@{domain}>"
-    message["Content-Language"] = envelope.language
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(envelope.content.text)
     message.add_alternative(envelope.content.html, subtype="html")
+    # at the end: making the parts moves every Content-… header into the first of them
+    message["Content-Language"] = envelope.language
     return message

@@ -1,0 +1,149 @@
+"""GET and POST `/pay/{token}`, and the page the PSP sends the payer back to."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Engine
+
+from api.dependencies import ServicesOf
+from api.pay.dependencies import DoorOpener, get_door_opener
+from api.pay.pages import HEADERS, STATUS, hand_over_page, language_of, state_page
+from api.pay.view import PageState, PayView, load_view
+from tinko_pipelines.core.clock import Clock, WallClock
+from tinko_pipelines.core.errors import Conflict, NotFound, PspError
+from tinko_pipelines.core.notifications.links import (
+    LinkClaims,
+    LinkExpired,
+    LinkInvalid,
+    read_token,
+)
+from tinko_pipelines.core.psp.types import HandOver
+from tinko_pipelines.core.settings import Settings
+
+log = logging.getLogger(__name__)
+router = APIRouter(prefix="/pay", tags=["pay"], include_in_schema=False)
+# what a refusal of the door rules means to the payer
+REFUSALS = {"already_paid": PageState.PAID, "attempt_in_flight": PageState.PROCESSING}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request with a link: what the link says, and what the ledger says of its debt."""
+
+    token: str
+    engine: Engine
+    clock: Clock
+    settings: Settings
+    language: str
+    claims: LinkClaims | None
+    view: PayView | None
+
+    @property
+    def state(self) -> PageState:
+        return self.view.state if self.view is not None else PageState.INVALID
+
+    @property
+    def path(self) -> str:
+        return f"/pay/{self.token}" if self.claims is not None else ""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.claims.expires_at if self.claims is not None else None
+
+    def page(self, state: PageState, status: int | None = None) -> Response:
+        return state_page(
+            state,
+            language=self.language,
+            settings=self.settings,
+            path=self.path,
+            view=self.view,
+            expires_at=self.expires_at,
+            status=status,
+        )
+
+
+def visit(
+    token: str,
+    services: ServicesOf,
+    lang: Annotated[str | None, Query(max_length=16)] = None,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> Visit:
+    """Read the link and the ledger; a link that is not ours has neither claims nor view."""
+    claims, view = None, None
+    engine, clock = services.app, services.clock
+    try:
+        claims = read_token(token, clock.now(), services.settings)
+        view = load_view(engine, claims.org_id, claims.obligation_id)
+    except LinkExpired as over:
+        claims = over.claims
+        view = load_view(engine, claims.org_id, claims.obligation_id, expired=True)
+    except LinkInvalid:
+        pass
+    language = language_of(lang, accept_language, view)
+    return Visit(token, engine, clock, services.settings, language, claims, view)
+
+
+Here = Annotated[Visit, Depends(visit)]
+
+
+@router.get("/{token}")
+def show(here: Here) -> Response:
+    """The page: what is owed, why it failed, one button. Reading it changes nothing."""
+    return here.page(here.state)
+
+
+@router.post("/{token}")
+def pay(here: Here, open_door: Annotated[DoorOpener, Depends(get_door_opener)]) -> Response:
+    """To the PSP's own page: 303, or a form that posts itself. Asking twice opens one door."""
+    if here.state is not PageState.PAYABLE or here.claims is None or here.view is None:
+        return here.page(here.state, STATUS.get(here.state, 409))
+    base = here.settings.public_url.rstrip("/")
+    try:
+        hand_over = open_door(
+            here.engine,
+            here.claims.org_id,
+            here.view.obligation_id,
+            here.clock,
+            WallClock(),
+            here.settings,
+            f"{base}{here.path}/return?lang={here.language}",
+        )
+    except Conflict as refusal:
+        return here.page(REFUSALS.get(refusal.code, PageState.PROCESSING), 409)
+    except NotFound:
+        return here.page(PageState.CANCELLED)
+    except PspError as error:
+        log.warning("no door for obligation %s: %s", here.view.obligation_id, error.detail)
+        return here.page(PageState.UNAVAILABLE)
+    return _hand_over(here, hand_over)
+
+
+@router.get("/{token}/return")
+def come_back(here: Here) -> Response:
+    """Back from the PSP: what our ledger says, never what the address claims."""
+    waiting = here.state in (PageState.PAYABLE, PageState.PENDING, PageState.EXPIRED)
+    return here.page(PageState.CONFIRMING if waiting else here.state)
+
+
+@router.post("/{token}/return")
+def come_back_by_form(here: Here) -> Response:
+    """Razorpay's hosted checkout comes back with a POST. Its fields are not believed, nor read."""
+    return RedirectResponse(f"{here.path}/return?lang={here.language}", 303, dict(HEADERS))
+
+
+def _hand_over(here: Visit, hand_over: HandOver) -> Response:
+    if urlsplit(hand_over.url).scheme not in ("https", "http"):
+        log.error("the PSP gave %r as the address of its page", hand_over.url)
+        return here.page(PageState.UNAVAILABLE)
+    if hand_over.post:
+        return hand_over_page(
+            hand_over, language=here.language, settings=here.settings, path=here.path
+        )
+    return RedirectResponse(hand_over.url, 303, dict(HEADERS))

@@ -1,0 +1,156 @@
+"""Pages as HTML: one template, words from the catalogue, and headers that let nothing else in.
+
+No page asks for a second file: style and script stand in it under a nonce, and nothing comes from
+anybody else's server.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api.pay.view import PageState, PayView
+from tinko_pipelines.core.notifications.languages import (
+    LANGUAGES,
+    catalogue,
+    format_date,
+    pick_language,
+    reason_text,
+)
+from tinko_pipelines.core.psp.types import HandOver
+from tinko_pipelines.core.settings import Settings
+
+HERE = Path(__file__).parent
+I18N = HERE / "i18n"
+PSP_NAMES: Mapping[str, str] = {"stripe": "Stripe", "razorpay": "Razorpay"}
+STATUS: Mapping[PageState, int] = {
+    PageState.CANCELLED: 410,
+    PageState.EXPIRED: 410,
+    PageState.INVALID: 404,
+    PageState.UNAVAILABLE: 502,
+}
+# seconds after which a page that waits for news looks again, also without JavaScript
+LOOK_AGAIN: Mapping[PageState, int] = {
+    PageState.PROCESSING: 15,
+    PageState.PENDING: 60,
+    PageState.CONFIRMING: 10,
+}
+HEADERS: Mapping[str, str] = {
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Cache-Control": "no-store",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_templates = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def language_of(asked: str | None, accepts: str | None, view: PayView | None) -> str:
+    """The link's own language, else the payer's, the browser's, the merchant's, English."""
+    browser = [part.split(";")[0] for part in (accepts or "").split(",")]
+    payer, merchant = view.languages if view is not None else (None, None)
+    return pick_language(asked, payer, *browser, merchant)
+
+
+def state_page(
+    state: PageState,
+    *,
+    language: str,
+    settings: Settings,
+    path: str,
+    view: PayView | None = None,
+    expires_at: datetime | None = None,
+    status: int | None = None,
+) -> Response:
+    """The page of `state`. `path` is that of the payment page without a query.
+
+    `status` overrides the state's own (a POST that could not be done answers 409).
+    """
+    texts = catalogue(I18N, language)
+    values: dict[str, str] = {}
+    if view is not None:
+        shown = view.due if state is PageState.PAID else view.outstanding
+        values = {
+            "merchant": view.merchant,
+            "amount": shown.format(),
+            "psp": PSP_NAMES.get(view.psp, view.psp),
+        }
+    if view is not None and expires_at is not None:
+        values["date"] = format_date(expires_at, view.timezone, language)
+
+    def say(key: str) -> str:
+        return texts[key].format_map(values)
+
+    return _respond(
+        "page.html",
+        status or STATUS.get(state, 200),
+        language,
+        settings,
+        say=say,
+        state=state.value,
+        path=path,
+        view=view,
+        amount=values.get("amount"),
+        reason=reason_text(view.reason, language) if view else None,
+        look_again=LOOK_AGAIN.get(state),
+        known=view is not None,
+        dated="date" in values,
+    )
+
+
+def hand_over_page(
+    hand_over: HandOver, *, language: str, settings: Settings, path: str
+) -> Response:
+    """A form that posts itself to the PSP, with a button for who has no JavaScript."""
+    texts = catalogue(I18N, language)
+    return _respond(
+        "handover.html",
+        200,
+        language,
+        settings,
+        say=texts.__getitem__,
+        action=hand_over.url,
+        fields=dict(hand_over.fields),
+        path=path,
+        look_again=None,
+    )
+
+
+def policy(nonce: str, settings: Settings) -> str:
+    """The Content-Security-Policy of every page here.
+
+    `form-action` must name where the form's redirect ends too, and that is the PSP's choice: any
+    HTTPS address, and plain HTTP only where we ourselves are served so (the embedded stack).
+    """
+    plain = " http:" if settings.public_url.startswith("http:") else ""
+    return (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+        f"form-action 'self' https:{plain}; base-uri 'none'; frame-ancestors 'none'"
+    )
+
+
+def _respond(
+    template: str, status: int, language: str, settings: Settings, **values: object
+) -> Response:
+    nonce = secrets.token_urlsafe(16)
+    html = _templates.get_template(template).render(
+        values | {"language": language, "languages": LANGUAGES, "nonce": nonce}
+    )
+    headers = {
+        **HEADERS,
+        "Content-Security-Policy": policy(nonce, settings),
+        "Content-Language": language,
+    }
+    return HTMLResponse(html, status_code=status, headers=headers)
