@@ -13,8 +13,10 @@ from tinko_pipelines.core.errors import SettingsError, TinkoError
 
 HOST = "127.0.0.1"
 # SeaweedFS is several servers in one: they take the ports behind the S3 port, in this order
-S3_INNER = ("s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
-S3_INNER += ("filer.port", "filer.port.grpc", "admin.port")
+S3_INNER = (
+    *("s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
+    *("filer.port", "filer.port.grpc", "admin.port"),
+)
 # its worker looks for the admin's gRPC port here and nowhere else
 _ADMIN_GRPC_OFFSET = 10_000
 

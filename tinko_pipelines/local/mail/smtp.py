@@ -36,9 +36,7 @@ class Sink:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def handle_DATA(
-        self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         for recipient in envelope.rcpt_tos:
             content: Any = envelope.content
             self._store.add(read_email(content, envelope.mail_from or "", recipient))
