@@ -20,9 +20,9 @@ where charge_locks.purpose = 'door' and charge_locks.lease_until_wall < :wall
 returning obligation_id
 
 -- name: unlock_debt
--- Index: pk_charge_locks.
+-- By the token alone: a merge may have moved the lock. Scans a table as small as what is open.
 delete from charge_locks
-where obligation_id = :obligation_id and token = :token
+where token = :token
 
 -- name: claim
 -- Index: pk_attempts.
@@ -145,3 +145,9 @@ where
     a.state in ('claimed', 'submitted', 'unknown')
     and a.actor = 'tinko'
     and a.lease_until_wall < :wall
+
+-- name: postpone
+-- Index: pk_attempts.
+update attempts
+set scheduled_at = :again_at, updated_at = :now
+where id = :id and state = 'scheduled'

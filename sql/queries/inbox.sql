@@ -55,9 +55,9 @@ from psp_refs as r
 inner join obligations as o on r.obligation_id = o.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))
 
--- name: attempt_states
--- How the ledger's attempts stand, by PSP payment id. Index: pk_psp_refs, pk_attempts.
+-- name: ledger_knows
+-- Which objects the ledger has, and how the attempts among them stand. Index: pk_psp_refs.
 select r.object_id, a.state, a.refunded_minor
 from psp_refs as r
-inner join attempts as a on r.attempt_id = a.id
+left join attempts as a on r.attempt_id = a.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))

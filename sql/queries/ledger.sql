@@ -321,3 +321,23 @@ values (
 )
 on conflict (dedupe_key) do update
 set evidence = excluded.evidence, proposal = excluded.proposal, updated_at = excluded.updated_at
+
+-- name: fold_attempt
+-- A webhook came before we had the charge's id and was taken for somebody else's try: it is ours.
+-- Indexes: primary keys.
+with failure as (
+    delete from failures where attempt_id = :stranger
+),
+
+counter as (
+    delete from guard_counters where attempt_id = :stranger
+)
+
+delete from attempts
+where id = :stranger
+
+-- name: wake_case_later
+-- Let decide() look at the case again at :at, unless it will earlier. Index: uq_cases.
+update cases
+set decide_at = least(coalesce(decide_at, :at), :at), updated_at = :now
+where obligation_id = :obligation_id and state in ('open', 'retrying', 'awaiting_payer')

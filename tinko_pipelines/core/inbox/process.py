@@ -28,9 +28,6 @@ from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
 
-# what an event calls itself where the body is one listed object and not an event
-HEALED = "heal.object"
-
 
 @dataclass
 class Report:

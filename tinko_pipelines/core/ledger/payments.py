@@ -104,16 +104,24 @@ def _find(connection: Connection, account: Account, payment: PaymentSeen) -> uui
         query("ledger", "known_refs"),
         {"connection_id": account.connection_id, "object_ids": [payment.object_id]},
     ).one_or_none()
-    if known is not None and known.attempt_id is not None:
-        return uuid.UUID(str(known.attempt_id))
-    for key in (payment.idempotency_key, payment.tinko_attempt and key_of(payment.tinko_attempt)):
+    tied = known.attempt_id if known is not None else None
+    mine = _ours(connection, account, payment)
+    if mine is not None and tied is not None and mine != tied:
+        connection.execute(query("ledger", "fold_attempt"), {"stranger": tied})
+    return mine or tied
+
+
+def _ours(connection: Connection, account: Account, payment: PaymentSeen) -> uuid.UUID | None:
+    """The attempt of ours that `payment` is, by the key of its call or our mark in it."""
+    marked = payment.tinko_attempt and key_of(payment.tinko_attempt)
+    for key in (payment.idempotency_key, marked):
         if key is not None:
-            mine = connection.scalar(
+            mine: uuid.UUID | None = connection.scalar(
                 query("ledger", "attempt_by_key"),
                 {"connection_id": account.connection_id, "key": key},
             )
             if mine is not None:
-                return uuid.UUID(str(mine))
+                return mine
     return None
 
 

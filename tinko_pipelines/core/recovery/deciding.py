@@ -66,7 +66,8 @@ def schedule(
 ) -> uuid.UUID:
     """Plan one retry of ours: the debt's stored instrument through its own door."""
     stored = case.stored
-    assert stored is not None and answer.at is not None
+    assert stored is not None
+    assert answer.at is not None
     attempt_id = new_id(now)
     connection.execute(
         query("recovery", "schedule"),
@@ -109,9 +110,7 @@ def _ask(connection: Connection, case: Loaded, now: datetime) -> bool:
     return made is not None
 
 
-def _store(
-    connection: Connection, case: Loaded, answer: Decision, now: datetime
-) -> uuid.UUID:
+def _store(connection: Connection, case: Loaded, answer: Decision, now: datetime) -> uuid.UUID:
     decision_id = new_id(now)
     connection.execute(
         query("recovery", "store_decision"),
@@ -123,9 +122,7 @@ def _store(
             "policy_version_id": case.row.policy_version_id,
             "action": answer.action.value,
             "act_at": answer.at,
-            "reasons": json.dumps(
-                {"reasons": answer.reasons, "guard_rows": answer.guard_rows}
-            ),
+            "reasons": json.dumps({"reasons": answer.reasons, "guard_rows": answer.guard_rows}),
             "inputs": json.dumps(dataclasses.asdict(case.view), default=_plain),
             "now": now,
         },
@@ -139,9 +136,7 @@ def _plain(value: Any) -> str:
     raise TypeError(f"a decision's inputs hold a {type(value).__name__}")
 
 
-def _advance(
-    connection: Connection, case: Loaded, answer: Decision, now: datetime
-) -> None:
+def _advance(connection: Connection, case: Loaded, answer: Decision, now: datetime) -> None:
     """Move the case on and say when decide() is to look again."""
     target = STATE_AFTER.get(answer.action, CaseState(case.row.state))
     look_again = {

@@ -44,8 +44,10 @@ def load_views(connection: Connection, rows: Sequence[Row[Any]], now: datetime) 
         {"obligation_ids": [row.obligation_id for row in rows]},
     ):
         tries[one.obligation_id].append(one)
-    loaded = [Loaded(row, _view(row, tries[row.obligation_id], ()), tuple(tries[row.obligation_id]))
-              for row in rows]
+    loaded = [
+        Loaded(row, _view(row, tries[row.obligation_id], ()), tuple(tries[row.obligation_id]))
+        for row in rows
+    ]
     return _with_counters(connection, loaded, now)
 
 
@@ -113,9 +115,7 @@ def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) 
     ]
 
 
-def _view(
-    row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
-) -> CaseView:
+def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]) -> CaseView:
     stored = next((one for one in reversed(tries) if not one.payer_present), None)
     return CaseView(
         key=next((one.psp_payment_id for one in tries if one.psp_payment_id), str(row.id)),

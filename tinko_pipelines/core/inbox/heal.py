@@ -1,0 +1,105 @@
+"""Find what webhooks never told us: list the PSP's own objects and put the news in the inbox.
+
+A healed object goes the way of every event (one path, one normaliser), stored under an id made
+of the object and what it says, so that listing it again stores nothing new.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Engine
+
+from tinko_pipelines.core.clock import Clock
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.errors import InvalidInput
+from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
+from tinko_pipelines.core.ledger.payments import STATE_OF
+from tinko_pipelines.core.psp import registry
+from tinko_pipelines.core.psp.types import Observation, ParsedEvent, PaymentSeen
+from tinko_pipelines.core.tenants.desk import Seat
+
+EVENT_TYPE = "heal.object"
+BATCH = 200
+
+
+def heal(engine: Engine, seat: Seat, clock: Clock, start: datetime, end: datetime) -> Counter[str]:
+    """List what was created in [start, end) (business time) and store what the ledger lacks.
+
+    Counts `listed`, `healed` and `known`. Raises what the adapter raises; what was stored stays.
+    """
+    count: Counter[str] = Counter()
+    for batch in _batches(seat.adapter.list_changes(start, end)):
+        bodies = list(batch)
+        news = _news(engine, seat, bodies)
+        count["listed"] += len(bodies)
+        if news:
+            with unit_of_work(engine, seat.account.org_id) as connection:
+                stored = store_events(connection, news, clock.now())
+            count["healed"] += sum(one.stored for one in stored)
+    count["known"] = count["listed"] - count["healed"]
+    return count
+
+
+def _news(engine: Engine, seat: Seat, bodies: Iterable[Mapping[str, Any]]) -> list[IncomingEvent]:
+    reader = registry.reader(seat.adapter.psp)
+    seen = [(body, reader.observe_object(body)) for body in bodies]
+    known = _known(engine, seat, [one for _, one in seen])
+    return [
+        _event(seat, body, one) for body, one in seen if not one.is_empty and _tells(one, known)
+    ]
+
+
+def _tells(one: Observation, known: Mapping[str, tuple[str | None, int]]) -> bool:
+    """Whether the ledger lacks something that this object says."""
+    if not any(ref.object_id in known for ref in one.refs):
+        return True
+    return any(_differs(payment, known.get(payment.object_id)) for payment in one.payments)
+
+
+def _differs(payment: PaymentSeen, standing: tuple[str | None, int] | None) -> bool:
+    if standing is None:
+        return True
+    state, refunded = standing
+    return state != STATE_OF[payment.status].value or refunded < payment.refunded
+
+
+def _known(
+    engine: Engine, seat: Seat, seen: list[Observation]
+) -> dict[str, tuple[str | None, int]]:
+    object_ids = sorted({ref.object_id for one in seen for ref in one.refs})
+    wanted = {"connection_id": seat.account.connection_id, "object_ids": object_ids}
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(query("inbox", "ledger_knows"), wanted)
+        return {row.object_id: (row.state, row.refunded_minor or 0) for row in rows}
+
+
+def _event(seat: Seat, body: Mapping[str, Any], one: Observation) -> IncomingEvent:
+    raw = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    said = [payment.updated_at for payment in one.payments]
+    created_at = max(said) if said else one.created_at
+    if created_at is None:
+        raise InvalidInput(f"the listed object {body.get('id')} does not say when it was made")
+    event = ParsedEvent(
+        event_id=f"heal:{body.get('id')}:{hashlib.sha256(raw).hexdigest()[:16]}",
+        event_type=EVENT_TYPE,
+        created_at=created_at,
+        livemode=None,
+        account_id=seat.account.account_id,
+        object_ids=tuple(ref.object_id for ref in one.refs),
+    )
+    return IncomingEvent.of(
+        seat.account.org_id, seat.account.connection_id, seat.adapter.psp, event, raw, "heal"
+    )
+
+
+def _batches(items: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    while batch := list(islice(items, BATCH)):
+        yield batch

@@ -1,0 +1,284 @@
+"""Make one claimed attempt: fresh read, permission and key, send, outcome (rule 8).
+
+Three transactions, never one open over a network call: the claim (claim.py), the permission that
+commits `submitted`, the outcome. A crash between any two leaves a state from which unknown.py
+goes on: before `submitted` nothing was sent; after it, the PSP is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row
+
+from tinko_pipelines.core.clock import Clock, WallClock
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.errors import PspError, PspRateLimited, PspRejected
+from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
+from tinko_pipelines.core.ledger.payments import STATE_OF, key_of
+from tinko_pipelines.core.ledger.states import AttemptState
+from tinko_pipelines.core.psp.types import (
+    ChargeRequest,
+    DoorKind,
+    DoorSeen,
+    Observation,
+    Outcome,
+    Ref,
+    RefKind,
+)
+from tinko_pipelines.core.recovery import attempts
+from tinko_pipelines.core.recovery.claim import Claim
+from tinko_pipelines.core.recovery.permission import (
+    PAUSE,
+    Permission,
+    charge_door,
+    facts_of,
+    may_charge,
+    other_open_doors,
+)
+from tinko_pipelines.core.recovery.views import as_counted, counted_on
+from tinko_pipelines.core.tenants.desk import Desk, Seat
+
+log = logging.getLogger(__name__)
+
+
+def no_point(label: str) -> None:
+    """Where a chaos test would kill the process."""
+
+
+@dataclass(frozen=True)
+class Charger:
+    """Makes claimed attempts. `timeout` is what one PSP call may take, in wall seconds."""
+
+    engine: Engine
+    desk: Desk
+    clock: Clock
+    wall: WallClock
+    timeout: float
+    point: Callable[[str], None] = no_point
+
+    def make(self, claim: Claim) -> str:
+        """Make one attempt; returns what became of it: a state, or why it was not sent."""
+        self.point("claimed")
+        if claim.connection_id not in self.desk.seats:
+            return self._give_back(claim, Permission(False, "connection.inactive"))
+        seat = self.desk.seat(claim.connection_id)
+        try:
+            seen = self._read(seat, claim.obligation_id)
+        except PspError as error:
+            # nothing was sent: the PSP did not even answer a question
+            return self._give_back(claim, Permission(False, error.code, self.clock.now() + PAUSE))
+        self.point("read")
+        request, permission = self._submit(seat, claim, seen)
+        if request is None:
+            return self._give_back(claim, permission)
+        self.point("submitted")
+        outcome = self._send(seat, claim, request)
+        self.point("sent")
+        state = self._record(seat, claim, outcome)
+        self.point("recorded")
+        return state
+
+    def _read(self, seat: Seat, obligation_id: uuid.UUID) -> Observation:
+        """The debt as it stands at the PSP, every other door shut and read back (rule 4)."""
+        with unit_of_work(self.engine) as connection:
+            rows = connection.execute(
+                query("ledger", "refs_of"), {"obligation_id": obligation_id}
+            ).all()
+        refs = tuple(Ref(RefKind(row.kind), row.object_id) for row in rows)
+        seen = seat.adapter.read(refs)
+        others = other_open_doors(seen, charge_door(seen))
+        for door in others:
+            seat.adapter.close_door(door)
+            self.point("door_closed")
+        # what was paid through a door in the moment it was shut shows in a read after it
+        return seat.adapter.read(refs) if others else seen
+
+    def _submit(
+        self, seat: Seat, claim: Claim, seen: Observation
+    ) -> tuple[ChargeRequest | None, Permission]:
+        """The second transaction: everything that could forbid it, then key and `submitted`."""
+        now, wall = self.clock.now(), self.wall.now()
+        with unit_of_work(self.engine) as connection:
+            lock_refs(connection, seat.account, [seen])
+            apply_observation(connection, seat.account, seen, now)
+            fence = {"id": claim.attempt_id, "token": claim.token, "wall": wall}
+            if connection.execute(query("charging", "hold"), fence).one_or_none() is None:
+                return None, Permission(False, "lease.lost")
+            attempt = connection.execute(
+                query("charging", "claimed"), {"id": claim.attempt_id}
+            ).one()
+            debt = connection.execute(
+                query("ledger", "lock_obligation"), {"id": attempt.obligation_id}
+            ).one()
+            permission = self._permission(connection, seat, attempt, debt, seen, now)
+            door = charge_door(seen)
+            if not permission.granted or door is None:
+                return None, permission
+            self.point("permitted")
+            request = request_for(attempt, debt, door)
+            self._commit_to_send(connection, seat, attempt, permission, request, fence, now)
+        return request, permission
+
+    def _permission(
+        self,
+        connection: Connection,
+        seat: Seat,
+        attempt: Row[Any],
+        debt: Row[Any],
+        seen: Observation,
+        now: datetime,
+    ) -> Permission:
+        account = seat.account
+        instrument = attempt.instrument_key or ""
+        connection.execute(
+            query("charging", "lock_instrument"),
+            {"instrument": f"{account.psp}:{account.account_id}:{instrument}"},
+        )
+        counted = counted_on(connection, account.psp, account.account_id, [instrument], now)
+        tries = connection.execute(
+            query("recovery", "attempt_views"), {"obligation_ids": [debt.id]}
+        ).all()
+        mentioned = connection.scalar(
+            query("inbox", "mentions"),
+            {
+                "connection_id": account.connection_id,
+                "object_ids": [ref.object_id for ref in seen.refs],
+            },
+        )
+        return may_charge(
+            attempt,
+            debt,
+            seen,
+            facts_of(attempt, debt, tries, as_counted(counted[instrument], debt.id)),
+            retry_owner=seat.retry_owner,
+            mentioned=bool(mentioned),
+            now=now,
+        )
+
+    def _commit_to_send(
+        self,
+        connection: Connection,
+        seat: Seat,
+        attempt: Row[Any],
+        permission: Permission,
+        request: ChargeRequest,
+        fence: dict[str, Any],
+        now: datetime,
+    ) -> None:
+        account = seat.account
+        connection.execute(
+            query("charging", "mint_key"),
+            {
+                "connection_id": account.connection_id,
+                "key": request.idempotency_key,
+                "org_id": attempt.org_id,
+                "attempt_id": attempt.id,
+                "obligation_id": attempt.obligation_id,
+                "wall": fence["wall"],
+            },
+        )
+        assert permission.verdict is not None
+        connection.execute(
+            query("charging", "submit"),
+            fence
+            | {
+                "key": request.idempotency_key,
+                "guard_rows": json.dumps(permission.verdict.rows),
+                "amount": request.amount,
+                "now": now,
+            },
+        ).one()
+        connection.execute(
+            query("ledger", "count_attempt"),
+            {
+                "attempt_id": attempt.id,
+                "org_id": attempt.org_id,
+                "psp": account.psp,
+                "account_id": account.account_id,
+                "instrument_key": attempt.instrument_key,
+                "obligation_id": attempt.obligation_id,
+                "amount": request.amount,
+                "currency": request.currency,
+                "initiator": "merchant",
+                "state": AttemptState.SUBMITTED.value,
+                "counted_at": now,
+            },
+        )
+
+    def _send(self, seat: Seat, claim: Claim, request: ChargeRequest) -> Outcome:
+        """Never after the lease: a send that could outlive it is not begun (real time)."""
+        if self.wall.monotonic() + self.timeout >= claim.deadline:
+            return Outcome(None, detail="the lease was over before it could be sent")
+        try:
+            return seat.adapter.charge(request)
+        except (PspRejected, PspRateLimited) as error:
+            return Outcome(None, sent=False, detail=f"{error.code}: {error.detail}")
+        except PspError as error:
+            return Outcome(None, detail=f"{error.code}: {error.detail}")
+
+    def _record(self, seat: Seat, claim: Claim, outcome: Outcome) -> str:
+        """The third transaction: what came of it, `unknown` where nobody can say."""
+        now = self.clock.now()
+        with unit_of_work(self.engine) as connection:
+            return record_outcome(connection, seat, claim.attempt_id, outcome, now)
+
+    def _give_back(self, claim: Claim, permission: Permission) -> str:
+        now = self.clock.now()
+        with unit_of_work(self.engine) as connection:
+            attempts.give_back(
+                connection,
+                claim.attempt_id,
+                claim.obligation_id,
+                claim.token,
+                again_at=permission.again_at,
+                now=now,
+            )
+        return permission.reason
+
+
+def request_for(attempt: Row[Any], debt: Row[Any], door: DoorSeen) -> ChargeRequest:
+    """The call of one attempt; asked again for the same attempt it is the same call."""
+    return ChargeRequest(
+        attempt_id=str(attempt.id),
+        idempotency_key=key_of(attempt.id),
+        door_kind=DoorKind(door.kind),
+        door_id=door.object_id,
+        amount=debt.due_minor - debt.paid_minor,
+        currency=debt.currency,
+        payment_method_ref=attempt.payment_method_ref,
+        customer_ref=debt.customer_ref,
+        method=attempt.method,
+        email=debt.payer_email,
+        phone=debt.payer_phone,
+        description=debt.description,
+    )
+
+
+def record_outcome(
+    connection: Connection, seat: Seat, attempt_id: uuid.UUID, outcome: Outcome, now: datetime
+) -> str:
+    """Write an outcome of a call or of a read after it; returns the attempt's state.
+
+    An answer that names the payment goes the way of every observation. Without one: certain not
+    to have been sent is `not_sent` (a PSP's refusal says that nothing happened), anything else is
+    `unknown` and stays locked.
+    """
+    if outcome.observation is not None:
+        lock_refs(connection, seat.account, [outcome.observation])
+        apply_observation(connection, seat.account, outcome.observation, now)
+    current = attempts.state_of(connection, attempt_id)
+    if current in (AttemptState.SUBMITTED, AttemptState.UNKNOWN):
+        target = STATE_OF[outcome.status] if outcome.status else AttemptState.UNKNOWN
+        attempts.move(connection, attempt_id, target, now, detail=outcome.detail)
+        if not outcome.sent:
+            attempts.move(connection, attempt_id, AttemptState.NOT_SENT, now)
+        current = attempts.state_of(connection, attempt_id)
+    return current.value

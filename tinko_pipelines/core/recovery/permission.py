@@ -1,0 +1,125 @@
+"""May this claimed attempt be sent? Every rule that could forbid it, on fresh facts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
+from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
+from tinko_pipelines.core.ledger.states import COLLECTIBLE
+from tinko_pipelines.core.psp.types import (
+    DoorKind,
+    DoorSeen,
+    DoorStatus,
+    Observation,
+    PaymentStatus,
+)
+
+# through these a charge of ours goes, strongest first; a Checkout Session, a link and a
+# subscription's cycle are the payer's or the PSP's alone (rules 3 and 5)
+CHARGEABLE = (DoorKind.INVOICE, DoorKind.PAYMENT_INTENT, DoorKind.ORDER)
+# doors that can be shut without giving up the debt
+CLOSABLE = frozenset({DoorKind.CHECKOUT_SESSION, DoorKind.PAYMENT_LINK})
+IN_FLIGHT = frozenset(
+    {
+        PaymentStatus.CREATED,
+        PaymentStatus.PENDING,
+        PaymentStatus.AUTHORIZED,
+    }
+)
+PAUSE = timedelta(hours=1)  # business time until a passing obstacle is looked at again
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """`granted`, or why not: `again_at` where waiting helps, else the attempt is dropped."""
+
+    granted: bool
+    reason: str
+    again_at: datetime | None = None
+    verdict: Verdict | None = None
+
+
+def charge_door(seen: Observation) -> DoorSeen | None:
+    """The door a charge of ours goes through, as freshly read; None where there is none."""
+    for kind in CHARGEABLE:
+        doors = [door for door in seen.doors if door.kind is kind]
+        if doors:
+            open_ones = [door for door in doors if door.status is DoorStatus.OPEN]
+            # Razorpay: the newest order; a retry starts from it
+            return (open_ones or doors)[-1]
+    return None
+
+
+def other_open_doors(seen: Observation, door: DoorSeen | None) -> list[DoorSeen]:
+    """Doors that must be shut before we charge through `door`."""
+    return [
+        one
+        for one in seen.doors
+        if one.kind in CLOSABLE
+        and one.status is DoorStatus.OPEN
+        and (door is None or one.object_id != door.object_id)
+    ]
+
+
+def may_charge(
+    attempt: Row[Any],
+    debt: Row[Any],
+    seen: Observation,
+    facts: Facts,
+    *,
+    retry_owner: str,
+    mentioned: bool,
+    now: datetime,
+) -> Permission:
+    """The answer for `attempt`, on the freshly read `seen` and the freshly locked `debt`."""
+    door = charge_door(seen)
+    if debt.state not in COLLECTIBLE:
+        return Permission(False, f"obligation.{debt.state}")
+    if seen.psp_retries or debt.psp_retries or retry_owner != "tinko":
+        return Permission(False, "psp.retries")
+    if door is None or door.status is not DoorStatus.OPEN:
+        return Permission(False, "door.none")
+    if debt.has_mandate is False or attempt.payment_method_ref is None:
+        return Permission(False, "mandate.none")
+    if any(payment.status in IN_FLIGHT for payment in seen.payments):
+        return Permission(False, "payment.in_flight", now + PAUSE)
+    if other_open_doors(seen, door):
+        return Permission(False, "door.open", now + PAUSE)
+    if mentioned:
+        return Permission(False, "inbox.unprocessed", now)
+    verdict = evaluate(facts, now)
+    if not verdict.allowed:
+        return Permission(False, f"guard.{verdict.denied_by}", verdict.next_at, verdict)
+    return Permission(True, "allowed", None, verdict)
+
+
+def facts_of(
+    attempt: Row[Any], debt: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
+) -> Facts:
+    """The attempt as the guards see it; `tries` are rows of `attempt_views`, oldest first."""
+    failed = [one for one in tries if one.state == "failed" and not one.payer_present]
+    last = failed[-1] if failed else None
+    return Facts(
+        psp=attempt.psp,
+        method=attempt.method,
+        network=attempt.network,
+        country=attempt.country,
+        instrument_key=attempt.instrument_key,
+        amount=debt.due_minor - debt.paid_minor,
+        currency=debt.currency,
+        counted=counted,
+        last_failure=last
+        and LastFailure(
+            at=last.at,
+            network_decline_code=last.network_decline_code,
+            network_advice_code=last.network_advice_code,
+            late_authorisation=bool(last.late_authorisation),
+        ),
+        cycle_end=debt.cycle_end,
+    )
