@@ -1,0 +1,1 @@
+"""What the console and partners ask of an organisation as a whole."""

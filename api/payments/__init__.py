@@ -1,0 +1,1 @@
+"""Cases and obligations: what the API tells of payments."""

@@ -1,0 +1,1 @@
+"""Webhooks: verify, store once, and only then answer."""

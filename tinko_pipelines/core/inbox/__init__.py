@@ -1,0 +1,1 @@
+"""The inbox: each PSP event stored once, then normalised."""
