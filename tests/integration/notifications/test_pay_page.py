@@ -1,0 +1,255 @@
+"""The payer's page over HTTP, on a real Postgres as the API's role."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from fastapi.testclient import TestClient
+from pay_app import Doors, link_of, make_app
+from payer_world import START
+
+from api.pay.pages import I18N
+from api.pay.view import PageState, page_state
+from tinko_pipelines.core.errors import Conflict, NotFound, PspUnreachable
+from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.ledger.states import AttemptState, ObligationState
+from tinko_pipelines.core.notifications.languages import LANGUAGES, catalogue, gaps
+from tinko_pipelines.core.psp.types import HandOver
+
+
+class AlreadyPaid(Conflict):
+    code = "already_paid"
+
+
+class AttemptInFlight(Conflict):
+    code = "attempt_in_flight"
+
+
+@pytest.fixture
+def doors():
+    return Doors()
+
+
+@pytest.fixture
+def client(world, doors):
+    with TestClient(make_app(world, doors), follow_redirects=False) as made:
+        yield made
+
+
+def says(state, language="en", part="title", **values):
+    return catalogue(I18N, language)[f"{state}.{part}"].format_map(
+        {"merchant": "Asha Yoga Studio", "amount": "₹1,299.00", "psp": "Stripe"} | values
+    )
+
+
+def test_the_pages_words_have_no_gaps():
+    assert gaps(I18N) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_shows_who_how_much_and_why(world, client, language):
+    page = client.get(link_of(world, world.add_debt()) + f"?lang={language}")
+    assert page.status_code == 200
+    assert f'<html lang="{language}">' in page.text
+    assert "Asha Yoga Studio" in page.text
+    assert "₹1,299.00" in page.text
+    assert "Monthly membership, March" in page.text
+    assert says("payable", language, "button") in page.text
+    reason = {"en": "not enough balance", "hi": "पर्याप्त राशि", "ta": "போதுமான தொகை"}
+    assert reason[language] in page.text
+    assert "16 " in page.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "payers", "accepts", "spoken"),
+    [
+        ("ta", "hi", "en", "ta"),
+        (None, "hi", "ta,en", "hi"),
+        (None, None, "fr-FR, ta;q=0.8", "ta"),
+        (None, None, None, "en"),
+        ("xx", "hi", None, "hi"),
+    ],
+)
+def test_the_links_language_then_the_payers_then_the_browsers(
+    world, client, asked, payers, accepts, spoken
+):
+    link = link_of(world, world.add_debt(language=payers))
+    page = client.get(
+        link + (f"?lang={asked}" if asked else ""),
+        headers={"Accept-Language": accepts} if accepts else {"Accept-Language": ""},
+    )
+    assert page.headers["Content-Language"] == spoken
+
+
+def test_nothing_comes_from_elsewhere_and_nothing_leaks(world, client):
+    page = client.get(link_of(world, world.add_debt()))
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["Cache-Control"] == "no-store"
+    assert "noindex" in page.headers["X-Robots-Tag"]
+    csp = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in csp
+    assert "frame-ancestors 'none'" in csp
+    assert "unsafe" not in csp
+    nonce = re.search(r"'nonce-([^']+)'", csp)[1]
+    assert page.text.count(f'nonce="{nonce}"') == len(re.findall(r"<(?:style|script)\b", page.text))
+    assert not re.search(r"(?:src|href|action)=\"(?:https?:)?//", page.text)
+    again = client.get(link_of(world, world.add_debt()))
+    assert nonce not in again.headers["Content-Security-Policy"]
+
+
+def test_names_are_escaped(world, client):
+    debt = world.add_debt(description="<script>alert(1)</script>")
+    assert "<script>alert" not in client.get(link_of(world, debt)).text
+
+
+@pytest.mark.parametrize("path", ["/pay/x", "/pay/" + "A" * 72 + ".BBBB", "/pay/%E2%82%B9"])
+def test_a_link_that_is_not_ours_is_404_and_says_so(client, doors, path):
+    for answer in (client.get(path), client.post(path), client.get(path + "/return")):
+        assert answer.status_code == 404
+        assert says("unknown") in answer.text
+    assert doors.asked == []
+
+
+def test_another_tenants_debt_is_not_shown(world, client):
+    debt = world.add_debt()
+    answer = client.get(link_of(world, debt, org_id=new_id(START)))
+    assert answer.status_code == 404
+    assert "Asha" not in answer.text
+
+
+def test_an_expired_link_is_410_in_business_time(world, client, doors):
+    link = link_of(world, world.add_debt())
+    world.clock.advance(timedelta(days=14))
+    for answer in (client.get(link), client.post(link)):
+        assert answer.status_code == 410
+        assert says("expired") in answer.text
+    assert doors.asked == []
+
+
+def test_a_paid_debt_says_thank_you_even_after_the_link_expired(world, client, doors):
+    obligation, case = world.add_debt()
+    link = link_of(world, (obligation, case))
+    world.pay(obligation)
+    assert says("paid") in client.get(link).text
+    assert client.post(link).status_code == 409
+    world.clock.advance(timedelta(days=30))
+    late = client.get(link)
+    assert late.status_code == 200
+    assert says("paid") in late.text
+    assert doors.asked == []
+
+
+@pytest.mark.parametrize("state", ["void", "uncollectible", "superseded"])
+def test_a_debt_that_is_gone_asks_for_nothing(world, client, doors, state):
+    link = link_of(world, world.add_debt(state=state))
+    for answer in (client.get(link), client.post(link)):
+        assert answer.status_code == 410
+        assert says("cancelled") in answer.text
+    assert doors.asked == []
+
+
+def test_a_merged_debt_is_paid_as_the_one_it_became(world, client, doors):
+    kept = world.add_debt(due=50000)
+    merged = world.add_debt()
+    world.set_obligation(merged[0], state="superseded", superseded_by=kept[0])
+    link = link_of(world, merged)
+    assert "₹500.00" in client.get(link).text
+    assert client.post(link).status_code == 303
+    assert doors.asked[0].obligation_id == kept[0]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "shown"),
+    [
+        ("claimed", "processing"),
+        ("submitted", "processing"),
+        ("unknown", "pending"),
+        ("pending", "pending"),
+    ],
+)
+def test_while_a_try_is_in_the_air_nobody_pays(world, client, doors, attempt, shown):
+    debt = world.add_debt()
+    world.add_attempt(debt[0], attempt)
+    link = link_of(world, debt)
+    page = client.get(link)
+    assert says(shown) in page.text
+    assert '<meta http-equiv="refresh"' in page.text
+    assert "<form" not in page.text
+    refused = client.post(link)
+    assert refused.status_code == 409
+    assert says(shown) in refused.text
+    assert doors.asked == []
+
+
+def test_the_button_leads_to_the_psp_and_back(world, client, doors):
+    debt = world.add_debt()
+    link = link_of(world, debt)
+    answer = client.post(link + "?lang=hi")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "https://psp.example/h"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    (asked,) = doors.asked
+    assert (asked.org_id, asked.obligation_id) == (world.org_id, debt[0])
+    assert asked.return_url == f"http://127.0.0.1:8000{link}/return?lang=hi"
+
+
+def test_a_page_that_wants_a_post_gets_a_form(world, client, doors):
+    doors.answer = HandOver(
+        "https://psp.example/checkout?a=1&b=2", post=True, fields={"key_id": "k", "n": '"><i>'}
+    )
+    answer = client.post(link_of(world, world.add_debt()) + "?lang=ta")
+    assert answer.status_code == 200
+    assert (
+        '<form id="handover" method="post" action="https://psp.example/checkout?a=1&amp;b=2">'
+        in (answer.text)
+    )
+    assert '<input type="hidden" name="key_id" value="k">' in answer.text
+    assert "&#34;&gt;&lt;i&gt;" in answer.text
+    assert says("handover", "ta", "button") in answer.text
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "shown"),
+    [
+        (AlreadyPaid("paid"), 409, "paid"),
+        (AttemptInFlight("wait"), 409, "processing"),
+        (Conflict("another"), 409, "processing"),
+        (NotFound("gone"), 410, "cancelled"),
+        (PspUnreachable("timeout"), 502, "unavailable"),
+        (HandOver("javascript:alert(1)"), 502, "unavailable"),
+    ],
+)
+def test_what_the_door_rules_refuse_is_said_kindly(world, client, doors, refusal, status, shown):
+    doors.answer = refusal
+    answer = client.post(link_of(world, world.add_debt()))
+    assert answer.status_code == status
+    assert says(shown) in answer.text
+
+
+def test_coming_back_shows_what_the_ledger_knows(world, client):
+    obligation, case = world.add_debt()
+    link = link_of(world, (obligation, case))
+    waiting = client.get(link + "/return?lang=en&razorpay_payment_id=pay_1&status=paid")
+    assert says("confirming") in waiting.text
+    assert f'href="{link}?lang=en"' in waiting.text
+    world.add_attempt(obligation, "pending", actor="payer")
+    assert says("confirming") in client.get(link + "/return").text
+    world.pay(obligation)
+    assert says("paid") in client.get(link + "/return").text
+
+
+def test_a_checkout_that_comes_back_with_a_post_is_led_to_the_page(world, client):
+    link = link_of(world, world.add_debt())
+    answer = client.post(link + "/return?lang=hi", data={"razorpay_signature": "x"})
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == link + "/return?lang=hi"
+
+
+@pytest.mark.parametrize("obligation", ObligationState)
+@pytest.mark.parametrize("attempt", AttemptState)
+def test_every_pair_of_states_has_one_page(obligation, attempt):
+    shown = page_state(obligation, 100, [("tinko", attempt.value)], expired=False)
+    collectible = obligation in {"open", "partially_paid"}
+    in_the_air = attempt in {"claimed", "submitted", "unknown", "pending"}
+    assert (shown is PageState.PAYABLE) == (collectible and not in_the_air)
+    assert (shown is PageState.PAID) == (obligation == "paid")
