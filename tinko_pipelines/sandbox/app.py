@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import time
 from collections.abc import AsyncIterator
 from importlib import import_module
@@ -22,25 +21,25 @@ from tinko_pipelines.sandbox.mailbox import Mailbox
 PSPS = ("stripe", "razorpay")
 
 
-def make_engine(data: Path, secret: str, base_url: str) -> Engine:
+def make_engine(data: Path, secret: str, base_url: str, psps: tuple[str, ...] = PSPS) -> Engine:
     """An engine with every PSP surface registered, its state loaded from `data`."""
     engine = Engine(data, secret, base_url, now=int(time.time()))
-    for psp in PSPS:
-        name = f"tinko_pipelines.sandbox.{psp}"
-        if importlib.util.find_spec(name) is not None:
-            engine.register(import_module(name).make_surface(engine))
+    for psp in psps:
+        package = import_module(f"tinko_pipelines.sandbox.{psp}")
+        engine.register(package.make_surface(engine))
     return engine
 
 
 def make_app(
     data: Path, *, secret: str, base_url: str, clock_dsn: str | None = None,
     mail_url: str | None = None,
+    psps: tuple[str, ...] = PSPS,
 ) -> Starlette:  # fmt: skip
     """The whole sandbox. `base_url` is how the world reaches it (it stands in hosted links).
 
     `clock_dsn`: the database whose `business_clock` row it moves; without one, time is its own.
     """
-    engine = make_engine(data, secret, base_url)
+    engine = make_engine(data, secret, base_url, psps)
     clock: MovableClock = DatabaseClock(clock_dsn) if clock_dsn else MemoryClock()
     agent = Agent(engine)
     clockwork = Clockwork(engine, clock, Mailbox(engine, mail_url))

@@ -78,4 +78,4 @@ def pick(options: Mapping[T, float], u: float) -> T:
         left -= weight
         if left < 0:
             return option
-    return next(reversed(options))
+    return list(options)[-1]

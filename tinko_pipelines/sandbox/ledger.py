@@ -138,4 +138,4 @@ class Ledger:
         return sum(row["captured"] - row["refunded"] for row in self.attempts(debt_id))
 
     def is_paid(self, debt_id: str) -> bool:
-        return self.net(debt_id) >= self.debt(debt_id)["amount"]
+        return self.net(debt_id) >= int(self.debt(debt_id)["amount"])

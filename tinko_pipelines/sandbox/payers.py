@@ -224,13 +224,11 @@ class Payers:
         """
         d, luck = self._draws, self._draws.uniform(instrument.id, "luck", at // DAY)
         if instrument.fixed is not None:
-            code = instrument.fixed
-            if code == AUTH_REQUIRED and present:
-                code = ""
-            return Outcome(not code, code or None, luck)
+            answered = "" if present and instrument.fixed == AUTH_REQUIRED else instrument.fixed
+            return Outcome(not answered, answered or None, luck)
         if instrument.quirk and instrument.quirk[1] <= at < instrument.quirk[2]:
             return Outcome(False, MADE_UP + instrument.quirk[0], luck)
-        code = self._broken(instrument, at)
+        code: str | None = self._broken(instrument, at)
         if code is None and issuer_down(d, instrument.issuer, at):
             down = d.chance(0.85, instrument.id, "downtime", at // 1800)
             code = "issuer_unavailable" if down else None

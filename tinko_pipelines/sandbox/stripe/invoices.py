@@ -1,0 +1,275 @@
+"""Invoices: finalized with one PaymentIntent, paid, voided; and those Stripe retries itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinko_pipelines.sandbox.payers import DAY, HOUR
+from tinko_pipelines.sandbox.store import Doc
+from tinko_pipelines.sandbox.stripe import shapes
+from tinko_pipelines.sandbox.stripe.codes import NEVER
+from tinko_pipelines.sandbox.stripe.desk import AUTOMATIC, Cause, Desk
+from tinko_pipelines.sandbox.stripe.errors import declined, invalid
+from tinko_pipelines.sandbox.stripe.forms import flag, integer, rows, table, text
+from tinko_pipelines.sandbox.stripe.intents import Intents
+from tinko_pipelines.sandbox.stripe.methods import Methods
+from tinko_pipelines.sandbox.stripe.payments import Payments
+
+# days after the failure before; then Stripe gives up and leaves the invoice open
+SMART_RETRY_DAYS = (3, 5, 7)
+
+
+class Invoices:
+    """The invoice endpoints and Stripe's own retries of `auto_advance` invoices."""
+
+    def __init__(self, desk: Desk, methods: Methods, intents: Intents, payments: Payments) -> None:
+        self._desk, self._methods = desk, methods
+        self._intents, self._payments = intents, payments
+        payments.on_success.append(self._paid)
+        payments.on_failure.append(self._failed)
+        desk.engine.on("stripe.retry_invoice", self._retry)
+
+    def create(self, account: Doc, params: dict[str, Any], cause: Cause) -> Doc:
+        """A draft. Pending invoice items of the customer become its lines."""
+        desk = self._desk
+        customer = desk.need(account, text(params, "customer"), "cus", "customer")
+        items = [
+            item for item in desk.engine.store.all("stripe.item")
+            if item["customer"] == customer["id"] and not item["invoice"]
+        ]  # fmt: skip
+        amount = sum(item["amount"] for item in items)
+        currency = (params.get("currency") or (items[0]["currency"] if items else "usd")).lower()
+        made = self.draft(
+            account, customer, amount, currency, auto_advance=flag(params, "auto_advance"),
+            metadata=table(params, "metadata"), description=params.get("description") or None,
+        )  # fmt: skip
+        for item in items:
+            item["invoice"] = made["id"]
+            desk.engine.store.put("stripe.item", item)
+        return made
+
+    def draft(self, account: Doc, customer: Doc, amount: int, currency: str, **of: Any) -> Doc:
+        desk = self._desk
+        id_ = desk.new_id("in_", customer["id"], "invoice")
+        made = shapes.invoice(id_, desk.now, amount, currency, customer=customer["id"],
+                              customer_email=customer["email"], customer_name=customer["name"],
+                              customer_phone=customer["phone"], **of)  # fmt: skip
+        self._set_amount(made, amount)
+        return desk.save(account, made)
+
+    def _set_amount(self, made: Doc, amount: int) -> None:
+        for name in ("amount_due", "amount_remaining", "subtotal", "subtotal_excluding_tax",
+                     "total", "total_excluding_tax"):  # fmt: skip
+            made[name] = amount
+        made["lines"]["data"] = [{
+            "id": f"il_{made['id'][3:]}", "object": "line_item", "amount": amount,
+            "currency": made["currency"], "description": made["description"], "invoice": made["id"],
+            "livemode": False, "metadata": {}, "quantity": 1, "subtotal": amount,
+            "period": {"start": made["created"], "end": made["created"]}, "parent": None,
+        }]  # fmt: skip
+
+    def create_item(self, account: Doc, params: dict[str, Any]) -> Doc:
+        """An invoice item: onto a draft, or pending for the customer's next invoice."""
+        desk = self._desk
+        customer = desk.need(account, text(params, "customer"), "cus", "customer")
+        item = {
+            "id": desk.new_id("ii_", customer["id"], "item"), "object": "invoiceitem",
+            "amount": integer(params, "amount"), "currency": text(params, "currency").lower(),
+            "customer": customer["id"], "date": desk.now, "created": desk.now,
+            "description": params.get("description") or None, "invoice": None, "livemode": False,
+            "metadata": table(params, "metadata"),
+        }  # fmt: skip
+        if params.get("invoice"):
+            bill = desk.need(account, params["invoice"], "in", "invoice")
+            if bill["status"] != "draft":
+                raise invalid("You can only add items to a draft invoice.",
+                              code="invoice_not_editable")  # fmt: skip
+            item["invoice"] = bill["id"]
+            self._set_amount(bill, bill["amount_due"] + item["amount"])
+            desk.save(account, bill)
+        return desk.engine.store.put("stripe.item", item, account=account["id"])
+
+    def finalize(self, account: Doc, made: Doc, cause: Cause, debt: str | None = None) -> Doc:
+        """Open a draft: number, hosted page, PaymentIntent, and the row that joins the two."""
+        desk = self._desk
+        if made["status"] != "draft":
+            raise invalid("This invoice is already finalized, you can't re-finalize it.",
+                          code="invoice_not_editable")  # fmt: skip
+        number = desk.nth(account["id"], "invoice number") + 1
+        made.update(status="open", number=f"SBX-{number:05d}", effective_at=desk.now)
+        made["status_transitions"]["finalized_at"] = desk.now
+        secret = desk.engine.key("invoice", made["id"], length=16)
+        made["hosted_invoice_url"] = desk.url(f"/hosted/stripe/invoice/{made['id']}", s=secret)
+        desk.tie(made["id"], secret=secret)
+        intent = self._intents.make(
+            account, made["amount_due"], made["currency"], parent=made["id"], debt=debt,
+            cause=cause, announce=False, customer=made["customer"],
+            description=f"Payment for Invoice {made['number']}",
+            setup_future_usage="off_session", metadata={},
+        )  # fmt: skip
+        owner = "psp" if made["auto_advance"] else "merchant"
+        desk.tie(intent["id"], invoice=made["id"], owner=owner)
+        join = shapes.invoice_payment(
+            desk.engine.draws.object_id("inpay_", made["id"], "payment"), desk.now, made,
+            intent["id"],
+        )  # fmt: skip
+        desk.save(account, join)
+        desk.tie(made["id"], intent=intent["id"], join=join["id"], debt=debt)
+        desk.save(account, made)
+        desk.emit(account, "invoice.finalized", made, cause)
+        desk.emit(account, "payment_intent.created", intent, cause)
+        return made
+
+    def intent_of(self, account: Doc, made: Doc) -> Doc | None:
+        return self._desk.find(account, self._desk.tied(made["id"], "intent"))
+
+    def pay(self, account: Doc, made: Doc, params: dict[str, Any], cause: Cause) -> Doc:
+        """Charge an open invoice off-session. Raises StripeError 402 when it is declined."""
+        if made["status"] == "draft":
+            self.finalize(account, made, cause)
+        if made["status"] != "open":
+            state = made["status"]
+            raise invalid(f"Invoice is already {state}" if state == "paid" else
+                          f"You can't pay an invoice that is {state}.")  # fmt: skip
+        if flag(params, "paid_out_of_band"):
+            return self._close(account, made, "paid", cause)
+        chosen = params.get("payment_method") or self._default_method(account, made)
+        if not chosen:
+            raise invalid("There is no `default_payment_method` set on this Customer or Invoice. "
+                          "Please provide one.")  # fmt: skip
+        method = self._methods.resolve(account, chosen, made["id"])
+        charge = self.attempt(account, made, method, actor="tinko", cause=cause)
+        if charge["status"] == "failed":
+            intent = self.intent_of(account, made)
+            raise declined(intent or {})
+        return made
+
+    def _default_method(self, account: Doc, made: Doc) -> str | None:
+        customer = self._desk.find(account, made["customer"]) or {}
+        settings = customer.get("invoice_settings") or {}
+        chosen: str | None = made["default_payment_method"] or settings.get(
+            "default_payment_method"
+        )
+        return chosen
+
+    def attempt(
+        self, account: Doc, made: Doc, method: Doc, *, actor: str, cause: Cause,
+        present: bool = False,
+    ) -> Doc:  # fmt: skip
+        """One charge of an open invoice, by whomever."""
+        intent = self.intent_of(account, made)
+        if intent is None:
+            raise invalid("This invoice has no payment.")
+        if not made["attempted"] or actor == "psp":
+            made["attempt_count"] += 1
+        made["attempted"] = True
+        return self._payments.charge(
+            account, intent, method, present=present, actor=actor, cause=cause
+        )
+
+    def _paid(self, account: Doc, intent: Doc, charge: Doc, cause: Cause) -> None:
+        made = self._desk.find(account, self._desk.tied(intent["id"], "invoice"))
+        if made is None or made["status"] == "paid":
+            return
+        made.update(amount_paid=charge["amount"], amount_remaining=0)
+        self._close(account, made, "paid", cause)
+
+    def _failed(self, account: Doc, intent: Doc, charge: Doc, cause: Cause) -> None:
+        desk = self._desk
+        made = desk.find(account, desk.tied(intent["id"], "invoice"))
+        if made is None:
+            return
+        # one retry is planned at a time: a payer's own failure in between plans no other
+        planned = (made["next_payment_attempt"] or 0) > desk.now
+        if made["auto_advance"] and not planned:
+            self._plan(account, made, charge["payment_method_details"]["card"]["country"])
+        desk.save(account, made)
+        desk.emit(account, "invoice.payment_failed", made, cause)
+
+    def _plan(self, account: Doc, made: Doc, country: str) -> None:
+        desk, step = self._desk, made["attempt_count"] - 1
+        # Stripe does not retry cards issued in India by itself
+        if country == "IN" or not 0 <= step < len(SMART_RETRY_DAYS):
+            made["next_payment_attempt"] = None
+            return
+        hours = desk.engine.draws.between(-6, 6, made["id"], "smart retry", step)
+        when = desk.now + SMART_RETRY_DAYS[step] * DAY + hours * HOUR
+        made["next_payment_attempt"] = when
+        desk.engine.at(when, "stripe.retry_invoice", account=account["id"], invoice=made["id"])
+
+    def _retry(self, args: dict[str, Any]) -> None:
+        desk = self._desk
+        account = desk.engine.store.get("account", args["account"])
+        made = desk.find(account, args["invoice"]) if account else None
+        if account is None or made is None or made["status"] != "open":
+            return
+        intent = self.intent_of(account, made)
+        method = desk.find(account, self._default_method(account, made))
+        last = (intent or {}).get("last_payment_error") or {}
+        if method is None:
+            return
+        if last.get("advice_code") == NEVER and last["payment_method"]["id"] == method["id"]:
+            # after a hard decline the count rises and nothing is charged
+            made["attempt_count"] += 1
+            self._plan(account, made, method["card"]["country"])
+            desk.save(account, made)
+            return
+        self.attempt(account, made, method, actor="psp", cause=AUTOMATIC)
+
+    def void(self, account: Doc, made: Doc, cause: Cause) -> Doc:
+        return self._give_up(account, made, "void", cause)
+
+    def mark_uncollectible(self, account: Doc, made: Doc, cause: Cause) -> Doc:
+        return self._give_up(account, made, "uncollectible", cause)
+
+    def _give_up(self, account: Doc, made: Doc, status: str, cause: Cause) -> Doc:
+        if made["status"] not in ("open", "uncollectible"):
+            raise invalid(f"You can only pass in open invoices. This invoice is {made['status']}.")
+        intent = self.intent_of(account, made)
+        if status == "void" and intent is not None:
+            self._payments.cancel(account, intent, "void_invoice", cause)
+        return self._close(account, made, status, cause)
+
+    def _close(self, account: Doc, made: Doc, status: str, cause: Cause) -> Doc:
+        desk = self._desk
+        event, mark = {"paid": ("invoice.paid", "paid_at"),
+                       "void": ("invoice.voided", "voided_at"),
+                       "uncollectible": ("invoice.marked_uncollectible", "marked_uncollectible_at"),
+                       }[status]  # fmt: skip
+        made.update(status=status, next_payment_attempt=None)
+        made["status_transitions"][mark] = desk.now
+        join = desk.find(account, desk.tied(made["id"], "join"))
+        if join is not None and status != "uncollectible":
+            paid = status == "paid"
+            join["status"] = "paid" if paid else "canceled"
+            join["amount_paid"] = made["amount_paid"] if paid else None
+            join["status_transitions"]["paid_at" if paid else "canceled_at"] = desk.now
+            desk.save(account, join)
+        desk.save(account, made)
+        desk.emit(account, event, made, cause)
+        return made
+
+    def update(self, account: Doc, made: Doc, params: dict[str, Any]) -> Doc:
+        """`auto_advance`, `default_payment_method`, `metadata`."""
+        if "auto_advance" in params:
+            made["auto_advance"] = flag(params, "auto_advance")
+        if params.get("default_payment_method"):
+            method = self._methods.resolve(account, params["default_payment_method"], made["id"])
+            made["default_payment_method"] = method["id"]
+        made["metadata"].update(table(params, "metadata"))
+        return self._desk.save(account, made)
+
+
+def line_amounts(params: dict[str, Any]) -> tuple[int, str]:
+    """Sum and currency of `line_items` with inline prices. Raises StripeError without any."""
+    total, currency = 0, ""
+    for number, line in enumerate(rows(params, "line_items")):
+        price = line.get("price_data") or {}
+        if "unit_amount" not in price:
+            raise invalid("The sandbox takes line items with price_data[unit_amount] only.",
+                          param=f"line_items[{number}][price_data]")  # fmt: skip
+        total += integer(price, "unit_amount") * integer(line, "quantity", 1, least=1)
+        currency = text(price, "currency").lower()
+    if not currency:
+        raise invalid("You must pass line_items.", code="parameter_missing", param="line_items")
+    return total, currency
