@@ -152,7 +152,35 @@ from organisations as g
 where g.org_id = :org_id
 
 -- name: pending_decisions
--- What the sensor rings for. Index: ix_cases_decide_at.
-select count(*) as due
-from cases as c
-where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
+-- What the sensor rings for: due cases, and failures or attempts not yet worked on.
+-- Indexes: ix_cases_decide_at, ix_failures_no_case, ix_attempts_unclassified.
+select
+    min(work.id) as oldest,
+    count(*) as due
+from (
+    (
+        select c.id::text as id
+        from cases as c
+        where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
+        limit 1000
+    )
+    union all
+    (select f.attempt_id::text as id from failures as f where f.case_id is null limit 1000)
+    union all
+    (
+        select a.id::text as id
+        from attempts as a
+        where a.state = 'failed' and a.classified_at is null
+        limit 1000
+    )
+) as work
+
+-- name: due_messages
+-- Index: ix_outbox_pending.
+select
+    min(b.id::text) as oldest,
+    count(*) as due
+from outbox as b
+where
+    b.due_at <= :now
+    and (b.state = 'pending' or (b.state = 'sending' and b.lease_until_wall < :wall))

@@ -107,7 +107,11 @@ def _nothing_there(connection: Any, attempt: Row[Any], now: datetime, wall: date
 
 
 def read_pending(
-    engine: Engine, desk: Desk, clock: Clock, *, older_than: timedelta, limit: int = 100
+    engine: Engine,
+    desk: Desk,
+    clock: Clock,
+    older_than: timedelta = timedelta(hours=24),
+    limit: int = 100,
 ) -> Counter[str]:
     """Ask the PSP after attempts of ours that have been `pending` for long (business time)."""
     found: Counter[str] = Counter()
