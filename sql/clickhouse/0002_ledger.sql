@@ -22,9 +22,10 @@ create table if not exists tinko.obligations (
     superseded_by Nullable(UUID) comment 'Obligation this one was merged into',
     created_at DateTime64(6, 'UTC') comment 'Business time the debt came to be',
     updated_at DateTime64(6, 'UTC') comment 'Business time of the last change',
-    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current'
+    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current',
+    is_deleted UInt8 default 0 comment '1 where the row is gone from Postgres: FINAL leaves it out'
 )
-engine = ReplacingMergeTree(row_version)
+engine = ReplacingMergeTree(row_version, is_deleted)
 partition by toYYYYMM(UUIDv7ToDateTime(id, 'UTC'))
 order by (org_id, id)
 settings non_replicated_deduplication_window = 10000
@@ -38,14 +39,16 @@ create table if not exists tinko.attempts (
     obligation_id UUID comment 'Debt this try was to collect',
     case_id Nullable(UUID) comment 'Recovery case it was made for; null for tries that are not ours',
     actor LowCardinality(String) comment 'merchant, psp, tinko or payer',
-    state LowCardinality(String) comment 'scheduled, claimed, submitted, succeeded, failed, pending, requires_action, unknown, not_sent or cancelled',
+    state LowCardinality(String)
+    comment 'How the try stands: scheduled, claimed, submitted, succeeded, failed, pending and so on',
     psp_payment_id String comment 'Charge or payment id at the PSP; empty until it is known',
     amount_minor Int64 comment 'Asked for, in minor units of currency',
     refunded_minor Int64 comment 'Given back of it, in minor units of currency',
     currency LowCardinality(String) comment 'ISO 4217, upper case',
     method LowCardinality(String) comment 'card, upi, emandate, netbanking, wallet or unknown',
     network LowCardinality(String) comment 'Card network; empty where there is none or the PSP has not said',
-    country LowCardinality(String) comment 'Country of the instrument''s issuer, ISO 3166-1 alpha-2; empty where not said',
+    country LowCardinality(String)
+    comment 'Country of the instrument''s issuer, ISO 3166-1 alpha-2; empty where not said',
     payer_present Bool comment 'A person was there to authenticate',
     disputed Bool comment 'The payer disputed it',
     decision_id Nullable(UUID) comment 'Decision that scheduled it; null for tries that are not ours',
@@ -55,9 +58,10 @@ create table if not exists tinko.attempts (
     finished_at Nullable(DateTime64(6, 'UTC')) comment 'Business time its outcome was final',
     created_at DateTime64(6, 'UTC') comment 'Business time the row came to be',
     updated_at DateTime64(6, 'UTC') comment 'Business time of the last change',
-    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current'
+    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current',
+    is_deleted UInt8 default 0 comment '1 where the row is gone from Postgres: FINAL leaves it out'
 )
-engine = ReplacingMergeTree(row_version)
+engine = ReplacingMergeTree(row_version, is_deleted)
 partition by toYYYYMM(UUIDv7ToDateTime(id, 'UTC'))
 order by (org_id, id)
 settings non_replicated_deduplication_window = 10000
@@ -83,9 +87,10 @@ create table if not exists tinko.failures (
     network_advice_code LowCardinality(String) comment 'Advice code of the network; empty where not said',
     failed_at DateTime64(6, 'UTC') comment 'Business time it failed',
     created_at DateTime64(6, 'UTC') comment 'Business time it was classified',
-    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current'
+    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current',
+    is_deleted UInt8 default 0 comment '1 where the row is gone from Postgres: FINAL leaves it out'
 )
-engine = ReplacingMergeTree(row_version)
+engine = ReplacingMergeTree(row_version, is_deleted)
 partition by toYYYYMM(UUIDv7ToDateTime(attempt_id, 'UTC'))
 order by (org_id, attempt_id)
 settings non_replicated_deduplication_window = 10000
@@ -97,7 +102,8 @@ create table if not exists tinko.cases (
     connection_id UUID comment 'Merchant account at the PSP',
     obligation_id UUID comment 'Debt this case is to recover',
     policy_version_id UUID comment 'Policy version the case is pinned to',
-    state LowCardinality(String) comment 'open, retrying, awaiting_payer, recovered, settled, exhausted, cancelled, disputed or reversed',
+    state LowCardinality(String)
+    comment 'open, retrying, awaiting_payer, recovered, settled, exhausted, cancelled, disputed or reversed',
     recovered_by LowCardinality(String) comment 'retry, payer, psp or merchant; empty until recovered',
     recovered_minor Int64 comment 'Recovered, in minor units of currency',
     reversed_minor Int64 comment 'Of that lost again to refunds and disputes, in minor units of currency',
@@ -106,9 +112,10 @@ create table if not exists tinko.cases (
     opened_at DateTime64(6, 'UTC') comment 'Business time it was opened',
     closed_at Nullable(DateTime64(6, 'UTC')) comment 'Business time it was closed',
     updated_at DateTime64(6, 'UTC') comment 'Business time of the last change',
-    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current'
+    row_version UInt64 comment 'Postgres transaction that wrote this version; the highest is current',
+    is_deleted UInt8 default 0 comment '1 where the row is gone from Postgres: FINAL leaves it out'
 )
-engine = ReplacingMergeTree(row_version)
+engine = ReplacingMergeTree(row_version, is_deleted)
 partition by toYYYYMM(UUIDv7ToDateTime(id, 'UTC'))
 order by (org_id, id)
 settings non_replicated_deduplication_window = 10000

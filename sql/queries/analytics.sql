@@ -3,7 +3,7 @@
 -- name: snapshot_floor
 -- Purpose: the lowest transaction id that may still be running; all below it are visible or gone.
 -- Parameters: none. Index: none.
-select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as floor
+select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as floor;
 
 -- name: watermark
 -- Purpose: how far a relation was carried. Parameters: sink, relation. Index: pk_sink_watermarks.
@@ -11,7 +11,7 @@ select position
 from sink_watermarks
 where
     sink = :sink
-    and relation = :relation
+    and relation = :relation;
 
 -- name: advance_watermark
 -- Purpose: remember how far a relation was carried; of two runs at once the further one counts.
@@ -22,7 +22,7 @@ on conflict (sink, relation) do update
     set
         position = greatest(known.position, excluded.position),
         rows = known.rows + excluded.rows,
-        updated_at = excluded.updated_at
+        updated_at = excluded.updated_at;
 
 -- name: rewind_watermark
 -- Purpose: have a relation carried again from its first row. Parameters: sink, relation.
@@ -30,7 +30,7 @@ on conflict (sink, relation) do update
 delete from sink_watermarks
 where
     sink = :sink
-    and relation = :relation
+    and relation = :relation;
 
 -- name: read_obligations
 -- Purpose: one page of debts whose version lies in [low, high), after a version and key.
@@ -58,7 +58,7 @@ where
     and row_version < :high
     and (row_version, obligations.id) > (:after_version, cast(:after_key as uuid))
 order by row_version, obligations.id
-limit :size
+limit :size;
 
 -- name: read_attempts
 -- Purpose: one page of tries whose version lies in [low, high), after a version and key.
@@ -95,7 +95,7 @@ where
     and row_version < :high
     and (row_version, attempts.id) > (:after_version, cast(:after_key as uuid))
 order by row_version, attempts.id
-limit :size
+limit :size;
 
 -- name: read_failures
 -- Purpose: one page of failures whose version lies in [low, high), after a version and key.
@@ -127,7 +127,7 @@ where
     and row_version < :high
     and (row_version, failures.attempt_id) > (:after_version, cast(:after_key as uuid))
 order by row_version, failures.attempt_id
-limit :size
+limit :size;
 
 -- name: read_cases
 -- Purpose: one page of cases whose version lies in [low, high), after a version and key; the
@@ -156,7 +156,25 @@ where
     and c.row_version < :high
     and (c.row_version, c.id) > (:after_version, cast(:after_key as uuid))
 order by c.row_version, c.id
-limit :size
+limit :size;
+
+-- name: read_deleted
+-- Purpose: one page of rows that were deleted from a relation, with a version in [low, high).
+-- Parameters: relation, low, high, after_version, after_key, size.
+-- Index: ix_deleted_rows_row_version.
+select
+    d.org_id::text as org_id,
+    d.key::text as key,
+    d.row_version,
+    1 as is_deleted
+from deleted_rows as d
+where
+    d.relation = :relation
+    and d.row_version >= :low
+    and d.row_version < :high
+    and (d.row_version, d.key) > (:after_version, cast(:after_key as uuid))
+order by d.row_version, d.key
+limit :size;
 
 -- name: ledger_totals
 -- Purpose: what recovery_daily must come to, counted from the ledger itself, per organisation,
@@ -170,6 +188,16 @@ with first_failures as (
     left join failures as f on a.id = f.attempt_id
     where a.state = 'failed'
     order by a.obligation_id asc, failed_at asc, a.id asc
+),
+
+tried as (
+    select distinct x.obligation_id
+    from first_failures as x
+    inner join attempts as a on x.obligation_id = a.obligation_id
+    where
+        a.actor = 'tinko'
+        and a.state not in ('scheduled', 'claimed', 'cancelled', 'not_sent')
+        and coalesce(a.submitted_at, a.occurred_at, a.created_at) >= x.failed_at
 )
 
 select
@@ -179,8 +207,8 @@ select
     o.currency,
     count(*) as failed,
     sum(o.due_minor)::bigint as failed_minor,
-    count(*) filter (where t.tried) as retried,
-    coalesce(sum(o.due_minor) filter (where t.tried), 0)::bigint as retried_minor,
+    count(t.obligation_id) as retried,
+    coalesce(sum(o.due_minor) filter (where t.obligation_id is not null), 0)::bigint as retried_minor,
     count(*) filter (where c.state in ('recovered', 'settled')) as recovered,
     coalesce(
         sum(c.recovered_minor) filter (where c.state in ('recovered', 'settled')), 0
@@ -189,21 +217,9 @@ select
 from first_failures as x
 inner join obligations as o on x.obligation_id = o.id
 left join cases as c on o.id = c.obligation_id
-cross join lateral (
-    select
-        exists(
-            select 1
-            from attempts as again
-            where
-                again.obligation_id = o.id
-                and again.actor = 'tinko'
-                and again.state not in ('scheduled', 'claimed', 'cancelled', 'not_sent')
-                and coalesce(again.submitted_at, again.occurred_at, again.created_at)
-                >= x.failed_at
-        ) as tried
-) as t
+left join tried as t on o.id = t.obligation_id
 where o.state <> 'superseded'
-group by 1, 2, 3, 4
+group by 1, 2, 3, 4;
 
 -- name: moved_since
 -- Purpose: debts the ledger has changed since a position, with the group they are in now (null
@@ -239,4 +255,4 @@ left join lateral (
     where
         a.obligation_id = o.id
         and a.state = 'failed'
-) as x on true
+) as x on true;

@@ -243,7 +243,14 @@ def engine(postgres, database):
 def empty(engine):
     """Nothing in the ledger and no watermark."""
     with engine.begin() as connection:
-        for table in ("cases", "failures", "attempts", "obligations", "sink_watermarks"):
+        for table in (
+            "cases",
+            "failures",
+            "attempts",
+            "obligations",
+            "deleted_rows",
+            "sink_watermarks",
+        ):
             connection.exec_driver_sql(f"delete from {table}")
 
 

@@ -36,6 +36,23 @@ class Relation:
     name: str
     key: str
     schema: pa.Schema
+    query: str = ""  # of sql/queries/analytics.sql; read_<name> unless said otherwise
+
+    def __post_init__(self) -> None:
+        if not self.query:
+            object.__setattr__(self, "query", f"read_{self.name}")
+
+    def deletions(self) -> Relation:
+        """Rows that left the relation, as tombstones that hide the row they name."""
+        schema = pa.schema(
+            [
+                self.schema.field("org_id"),
+                self.schema.field(self.key),
+                self.schema.field("row_version"),
+                pa.field("is_deleted", pa.uint8(), nullable=False),
+            ]
+        )
+        return Relation(self.name, self.key, schema, "read_deleted")
 
     def table(self, rows: Iterable[Sequence[Any]]) -> pa.Table:
         """`rows` as Arrow. Raises pyarrow.ArrowInvalid when a value does not fit its column."""

@@ -77,12 +77,16 @@ def carry(
     clock: Clock,
     batch_rows: int = BATCH_ROWS,
 ) -> Carried:
-    """Carry what changed in one relation since its watermark, `batch_rows` at a time.
+    """Carry what changed or left one relation since its watermark, `batch_rows` at a time.
 
     A run that is cut off goes on at the transaction of its last accepted batch.
     """
     low, high = window(engine, relation)
     rows = batches = 0
+    # before anything moves the watermark past them
+    for table in _batches(engine, relation.deletions(), low, high, batch_rows):
+        _insert(client, relation, table)
+        rows, batches = rows + len(table), batches + 1
     for table in _batches(engine, relation, low, high, batch_rows):
         _insert(client, relation, table)
         rows, batches = rows + len(table), batches + 1
@@ -106,8 +110,9 @@ def _batches(
     while True:
         with unit_of_work(engine) as connection:
             found = connection.execute(
-                query("analytics", f"read_{relation.name}"),
+                query("analytics", relation.query),
                 {
+                    "relation": relation.name,
                     "low": low,
                     "high": high,
                     "after_version": after_version,
@@ -137,7 +142,7 @@ def _insert(client: Client, relation: Relation, table: pa.Table) -> None:
 
 def token(relation: Relation, table: pa.Table) -> str:
     """The name of a batch: the same rows in the same versions always have the same one."""
-    digest = hashlib.sha256(relation.name.encode())
+    digest = hashlib.sha256(f"{relation.name}:{','.join(table.column_names)}".encode())
     for key, version in zip(
         table[relation.key].to_pylist(), table["row_version"].to_pylist(), strict=True
     ):

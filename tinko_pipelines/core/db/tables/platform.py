@@ -1,10 +1,10 @@
-"""What belongs to no tenant: the business clock and the sinks' watermarks."""
+"""The business clock, the sinks' watermarks, and what was deleted of what they carry."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, Table
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Table
 
-from tinko_pipelines.core.db.tables.base import instant, metadata, text
+from tinko_pipelines.core.db.tables.base import instant, key, metadata, ref, text
 
 business_clock = Table(
     "business_clock",
@@ -25,4 +25,15 @@ sink_watermarks = Table(
     Column("position", BigInteger, nullable=False),
     Column("rows", BigInteger, nullable=False, server_default="0"),
     instant("updated_at"),
+)
+
+# a trigger writes these; the sink carries them, so that its copy forgets the row too
+deleted_rows = Table(
+    "deleted_rows",
+    metadata,
+    text("relation", primary_key=True),
+    key("key"),
+    ref("org_id"),
+    Column("row_version", BigInteger, nullable=False),
+    Index("ix_deleted_rows_row_version", "row_version"),
 )
