@@ -60,6 +60,17 @@ def merge_all(observations: Iterable[Observation]) -> Observation:
     return reduce(merge_observations, observations, Observation())
 
 
+def refresh(seen: Observation, fresh: Observation) -> Observation:
+    """`seen` with what was read after it. A retrieved object does not say when it last changed,
+    so that its payments win over those of `seen` whatever their times."""
+    known = {one.object_id: one.updated_at for one in seen.payments}
+    payments = tuple(
+        replace(one, updated_at=max(one.updated_at, known.get(one.object_id, one.updated_at)))
+        for one in fresh.payments
+    )
+    return merge_observations(seen, replace(fresh, payments=payments))
+
+
 def merge_payments(a: PaymentSeen, b: PaymentSeen) -> PaymentSeen:
     """One payment seen twice: a success is for ever, an end beats what is under way, then the
     later one wins and, of two of one instant, `b`. What the winner does not say, the other does."""

@@ -37,8 +37,8 @@ def debt(payload: Mapping[str, Any]) -> Observation:
     """All entities of the payload speak of one debt."""
     found = {name: one for name in _DEBT if (one := entity(payload, name)) is not None}
     seen = merge_all(OBJECTS[name](one) for name, one in found.items())
-    if seen.psp_retries is None and "order" in found and "payment" in found:
-        retries = mapping.retried_by_razorpay(found["order"], (found["payment"],))
+    if seen.psp_retries is None and "order" in found:
+        retries = mapping.retried_by_razorpay(found["order"], seen.payments)
         return replace(seen, psp_retries=retries)
     return seen
 

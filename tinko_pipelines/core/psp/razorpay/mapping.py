@@ -21,10 +21,19 @@ from tinko_pipelines.core.psp.types import (
     DoorSeen,
     DoorStatus,
     Observation,
+    PaymentSeen,
     Ref,
     RefKind,
 )
 
+# our own note: on what we make, the id of an older object of the same debt
+DEBT = "tinko_debt"
+_PREFIXES = {
+    "inv": RefKind.INVOICE,
+    "plink": RefKind.PAYMENT_LINK,
+    "order": RefKind.ORDER,
+    "pay": RefKind.PAYMENT,
+}
 _CLOSED = dict.fromkeys(("cancelled", "expired", "deleted", "draft"), DoorStatus.CLOSED)
 _DOORS = {"paid": DoorStatus.PAID, **_CLOSED}
 _VOID = frozenset({"cancelled", "deleted"})
@@ -40,6 +49,7 @@ def payment(entity: Mapping[str, Any]) -> Observation:
             (RefKind.INVOICE, text(entity, "invoice_id")),
             (RefKind.ORDER, text(entity, "order_id")),
             (RefKind.PAYMENT, seen.object_id),
+            of=entity,
         ),
         currency=seen.currency,
         created_at=seen.occurred_at,
@@ -58,7 +68,7 @@ def order(entity: Mapping[str, Any]) -> Observation:
     found = order_id(entity)
     paid = entity.get("status") == "paid"
     return Observation(
-        refs=_refs((RefKind.ORDER, found)),
+        refs=_refs((RefKind.ORDER, found), of=entity),
         due=number(entity, "amount"),
         paid=number(entity, "amount_paid"),
         due_from=RefKind.ORDER,
@@ -78,14 +88,14 @@ def order_id(entity: Mapping[str, Any]) -> str:
 
 
 def retried_by_razorpay(
-    order_entity: Mapping[str, Any], payments: tuple[Mapping[str, Any], ...]
+    order_entity: Mapping[str, Any], payments: tuple[PaymentSeen, ...]
 ) -> bool | None:
     """Whether Razorpay itself retries the debits of this order: it does so for UPI mandates where
     no notification was set. None where no recurring payment on it is known."""
     if part(order_entity, "notification"):
         return False
-    recurring = [one for one in payments if text(one, "token_id")]
-    return any(one.get("method") == "upi" for one in recurring) if recurring else None
+    recurring = [one for one in payments if one.instrument_key]
+    return any(one.method == "upi" for one in recurring) if recurring else None
 
 
 def invoice(entity: Mapping[str, Any]) -> Observation:
@@ -141,6 +151,7 @@ def payment_link(entity: Mapping[str, Any]) -> Observation:
         refs=_refs(
             (RefKind.PAYMENT_LINK, str(entity["id"])),
             (RefKind.ORDER, text(entity, "order_id")),
+            of=entity,
         ),
         due=number(entity, "amount"),
         paid=number(entity, "amount_paid"),
@@ -199,8 +210,14 @@ def charged_cycle(subscribed: Observation, paid: Observation) -> Observation:
     return merge_all((paid, replace(subscribed, refs=(*invoiced, *subscribed.refs), doors=doors)))
 
 
-def _refs(*named: tuple[RefKind, str | None]) -> tuple[Ref, ...]:
-    return tuple(dict.fromkeys(Ref(kind, found) for kind, found in named if found))
+def _refs(
+    *named: tuple[RefKind, str | None], of: Mapping[str, Any] | None = None
+) -> tuple[Ref, ...]:
+    """The refs that are named, and the older object of the same debt where `of` was made by us."""
+    debt = text(of, "notes", DEBT)
+    kind = _PREFIXES.get(debt.split("_")[0]) if debt else None
+    made = [*named, (kind, debt)] if kind else named
+    return tuple(dict.fromkeys(Ref(kind, found) for kind, found in made if found))
 
 
 def _currency(entity: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ adapter's `resolve`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinko_pipelines.core.psp.payload import instant, number, object_id, part, text
@@ -21,6 +21,16 @@ from tinko_pipelines.core.psp.types import (
     RefKind,
 )
 
+# our own metadata: on objects we make, the id of an older object of the same debt, and the attempt
+# a PaymentIntent was made for (not `tinko_attempt`: later charges on it inherit its metadata)
+DEBT, MADE_FOR = "tinko_debt", "tinko_made_for"
+_PREFIXES = {
+    "in_": RefKind.INVOICE,
+    "cs_": RefKind.CHECKOUT_SESSION,
+    "pi_": RefKind.PAYMENT_INTENT,
+    "ch_": RefKind.PAYMENT,
+    "py_": RefKind.PAYMENT,
+}
 _PI_DOORS = {"succeeded": DoorStatus.PAID, "canceled": DoorStatus.CLOSED}
 _INVOICE_DOORS = {"open": DoorStatus.OPEN, "paid": DoorStatus.PAID}
 
@@ -33,6 +43,7 @@ def charge(body: Mapping[str, Any]) -> Observation:
             (RefKind.INVOICE, body.get("invoice")),
             (RefKind.PAYMENT_INTENT, body.get("payment_intent")),
             (RefKind.PAYMENT, body["id"]),
+            *_debt(body),
         ),
         currency=seen.currency,
         created_at=seen.occurred_at,
@@ -58,6 +69,7 @@ def payment_intent(body: Mapping[str, Any]) -> Observation:
             (RefKind.PAYMENT_INTENT, body["id"]),
             (RefKind.PAYMENT, latest),
             (RefKind.PAYMENT, part(body, "last_payment_error", "charge")),
+            *_debt(body),
         ),
         due=number(body, "amount"),
         paid=number(body, "amount_received"),
@@ -137,6 +149,7 @@ def checkout_session(body: Mapping[str, Any]) -> Observation:
             (RefKind.INVOICE, body.get("invoice")),
             (RefKind.CHECKOUT_SESSION, body["id"]),
             (RefKind.PAYMENT_INTENT, body.get("payment_intent")),
+            *_debt(body),
         ),
         due=total,
         paid=None if total is None else total if paid else 0,
@@ -179,6 +192,13 @@ def stored_method(method: Any) -> str | None:
     if isinstance(method, Mapping) and method.get("customer"):
         return object_id(method)
     return None
+
+
+def _debt(body: Mapping[str, Any]) -> Iterator[tuple[RefKind, str]]:
+    """The older object that stands for the same debt, where this one was made by us."""
+    named = text(body, "metadata", DEBT)
+    if named is not None and named[:3] in _PREFIXES:
+        yield _PREFIXES[named[:3]], named
 
 
 def refs_of(*named: tuple[RefKind, Any]) -> tuple[Ref, ...]:

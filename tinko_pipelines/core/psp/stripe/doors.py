@@ -1,0 +1,122 @@
+"""Closing Stripe's doors, and leading the payer through one: reuse before you create (rule 5)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from tinko_pipelines.core.errors import PspRejected
+from tinko_pipelines.core.psp.payload import text
+from tinko_pipelines.core.psp.stripe import mapping
+from tinko_pipelines.core.psp.stripe.client import StripeCalls
+from tinko_pipelines.core.psp.types import (
+    DoorKind,
+    DoorSeen,
+    DoorStatus,
+    HandOver,
+    Observation,
+)
+
+_READ = {
+    DoorKind.INVOICE: ("/v1/invoices", mapping.invoice),
+    DoorKind.PAYMENT_INTENT: ("/v1/payment_intents", mapping.payment_intent),
+    DoorKind.CHECKOUT_SESSION: ("/v1/checkout/sessions", mapping.checkout_session),
+}
+
+
+def close_door(calls: StripeCalls, door: DoorSeen) -> DoorSeen:
+    """Expire a Checkout Session; every kind is then read back as it stands now."""
+    path, observe = _READ[door.kind]
+    if door.kind is DoorKind.CHECKOUT_SESSION and door.status is DoorStatus.OPEN:
+        # refused where it is completed or expired by now: what is read back says which
+        with suppress(PspRejected):
+            calls.post(f"{path}/{door.object_id}/expire")
+    seen = observe(calls.get(f"{path}/{door.object_id}"))
+    return seen.doors[0] if seen.doors else replace(door, status=DoorStatus.CLOSED)
+
+
+def hand_over(
+    calls: StripeCalls, seen: Observation, return_url: str, sandbox: str | None
+) -> HandOver:
+    """The page of the debt's invoice or open session; a bare PaymentIntent has one in the sandbox
+    (whose root is `sandbox`) only.
+
+    Stripe itself shows no page for a PaymentIntent, and a Checkout Session takes no existing one:
+    it is cancelled and read back canceled, then a new session opened. The caller holds the
+    obligation's lock. Raises PspRejected where nothing is left to pay or it cannot be closed.
+    """
+    for kind in (DoorKind.INVOICE, DoorKind.CHECKOUT_SESSION):
+        for door in _open(seen, kind):
+            now = door if door.url else close_door(calls, replace(door, status=DoorStatus.CLOSED))
+            if now.status is DoorStatus.OPEN and now.url:
+                return HandOver(now.url)
+    for door in _open(seen, DoorKind.PAYMENT_INTENT):
+        if sandbox is not None:
+            return HandOver(_sandbox_page(calls, door, return_url, sandbox))
+        _cancel(calls, door)
+    return _new_session(calls, seen, return_url)
+
+
+def _sandbox_page(calls: StripeCalls, door: DoorSeen, return_url: str, sandbox: str) -> str:
+    intent = calls.get(f"/v1/payment_intents/{door.object_id}")
+    query = urlencode(
+        {"client_secret": text(intent, "client_secret") or "", "return_url": return_url}
+    )
+    return f"{sandbox}/hosted/stripe/pi/{door.object_id}?{query}"
+
+
+def _cancel(calls: StripeCalls, door: DoorSeen) -> None:
+    with suppress(PspRejected):
+        calls.post(
+            f"/v1/payment_intents/{door.object_id}/cancel",
+            cancellation_reason="requested_by_customer",
+        )
+    now = close_door(calls, door)
+    if now.status is not DoorStatus.CLOSED:
+        raise PspRejected(f"{door.object_id} could not be cancelled: it is {now.status}")
+
+
+def _new_session(calls: StripeCalls, seen: Observation, return_url: str) -> HandOver:
+    """A Checkout Session over what is left, tied to the debt by its metadata. Its idempotency key
+    counts the sessions before it: asked twice, the same one answers."""
+    left = (seen.due or 0) - (seen.paid or 0)
+    if left <= 0 or seen.currency is None or not seen.refs:
+        raise PspRejected("nothing is left to pay, or it is not known how much")
+    debt = seen.refs[0].object_id
+    earlier = sum(door.kind is DoorKind.CHECKOUT_SESSION for door in seen.doors)
+    payer = (
+        {"customer": seen.customer.ref}
+        if seen.customer.ref
+        else {"customer_email": seen.customer.email}
+        if seen.customer.email
+        else {}
+    )
+    made = calls.post(
+        "/v1/checkout/sessions",
+        f"tinko-door-{debt}-{earlier}",
+        mode="payment",
+        success_url=return_url,
+        cancel_url=return_url,
+        line_items=[
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": seen.currency.lower(),
+                    "unit_amount": left,
+                    "product_data": {"name": seen.description or "Payment"},
+                },
+            }
+        ],
+        metadata={mapping.DEBT: debt},
+        payment_intent_data={"metadata": {mapping.DEBT: debt}},
+        **payer,
+    )
+    door = mapping.checkout_session(made).doors[0]
+    if door.url is None:
+        raise PspRejected(f"{door.object_id} has no page")
+    return HandOver(door.url, door=door)
+
+
+def _open(seen: Observation, kind: DoorKind) -> list[DoorSeen]:
+    return [door for door in seen.doors if door.kind is kind and door.status is DoorStatus.OPEN]

@@ -1,0 +1,173 @@
+"""Fresh reads of everything at Stripe that stands for one debt. Reads only.
+
+A charge and a PaymentIntent name neither their invoice nor their Checkout Session: the first is
+found by listing invoice payments, the second by listing sessions of the PaymentIntent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tinko_pipelines.core.errors import PspRejected
+from tinko_pipelines.core.psp.merge import merge_all, merge_observations, refresh
+from tinko_pipelines.core.psp.payload import object_id, part
+from tinko_pipelines.core.psp.stripe import mapping
+from tinko_pipelines.core.psp.stripe.client import StripeCalls
+from tinko_pipelines.core.psp.stripe.payments import DISPUTE_OVER, undisputed
+from tinko_pipelines.core.psp.types import (
+    DoorKind,
+    DoorStatus,
+    Observation,
+    Ref,
+    RefKind,
+)
+
+_EXPAND_INTENT = ["latest_charge", "payment_method"]
+
+
+def resolve(calls: StripeCalls, seen: Observation) -> Observation:
+    """`seen`, completed: the invoice or session behind a PaymentIntent, the charge behind a refund
+    or dispute, and whether a payment method is stored."""
+    if not seen.refs:
+        return seen
+    known = {one.object_id for one in seen.payments}
+    fresh = merge_all(
+        _charge(calls, one) for one in _ids(seen, RefKind.PAYMENT) if one not in known
+    )
+    return _completed(calls, refresh(seen, fresh))
+
+
+def read(calls: StripeCalls, refs: tuple[Ref, ...]) -> Observation:
+    """The debt `refs` stand for, as it is now: every door, and every charge through any of them."""
+    asked = Observation(refs=refs)
+    intents = set(_ids(asked, RefKind.PAYMENT_INTENT))
+    if not intents and not _ids(asked, RefKind.INVOICE):
+        # only charges are known: they name their PaymentIntent
+        charges = [_charge(calls, one) for one in _ids(asked, RefKind.PAYMENT)]
+        asked = merge_observations(asked, merge_all(charges))
+    seen = _completed(calls, asked)
+    intents = set(_ids(seen, RefKind.PAYMENT_INTENT))
+    payments = merge_all(
+        _undisputed(calls, mapping.charge(charge))
+        for intent in sorted(intents)
+        for charge in calls.pages("/v1/charges", payment_intent=intent)
+    )
+    loose = {one.object_id for one in (*seen.payments, *payments.payments)}
+    for charge_id in _ids(seen, RefKind.PAYMENT):
+        if charge_id not in loose:
+            payments = merge_observations(payments, _charge(calls, charge_id))
+    return refresh(seen, payments)
+
+
+def invoice_intents(calls: StripeCalls, invoice_id: str) -> list[str]:
+    """The PaymentIntents through which an invoice is paid, the default one among them."""
+    found = (
+        object_id(part(one, "payment", "payment_intent"))
+        for one in calls.pages("/v1/invoice_payments", invoice=invoice_id)
+    )
+    return [one for one in found if one]
+
+
+def _completed(calls: StripeCalls, seen: Observation) -> Observation:
+    """Follow the refs of `seen` to everything else that stands for the same debt."""
+    seen = merge_all([seen, *_join(calls, seen)])
+    fresh: list[Observation] = []
+    for session in _ids(seen, RefKind.CHECKOUT_SESSION):
+        fresh.append(mapping.checkout_session(calls.get(f"/v1/checkout/sessions/{session}")))
+    intents = [
+        calls.get(f"/v1/payment_intents/{intent}", expand=_EXPAND_INTENT)
+        for intent in _ids(merge_all([seen, *fresh]), RefKind.PAYMENT_INTENT)
+    ]
+    fresh += [_undisputed(calls, mapping.payment_intent(intent)) for intent in intents]
+    invoices = [
+        calls.get(f"/v1/invoices/{invoice}")
+        for invoice in _ids(merge_all([seen, *fresh]), RefKind.INVOICE)
+    ]
+    fresh += [mapping.invoice(invoice) for invoice in invoices]
+    found = _owned_by_session(refresh(seen, merge_all(fresh)))
+    mandate = _mandate(calls, found, invoices, intents)
+    return replace(found, has_mandate=mandate is not None, mandate_ref=mandate)
+
+
+def _join(calls: StripeCalls, seen: Observation) -> Iterator[Observation]:
+    """Refs by the lists that join them: invoice ↔ PaymentIntent, else session ↔ PaymentIntent."""
+    invoices = _ids(seen, RefKind.INVOICE)
+    for invoice in invoices:
+        for intent in invoice_intents(calls, invoice):
+            yield Observation(refs=(Ref(RefKind.PAYMENT_INTENT, intent),))
+    if invoices:
+        return
+    for intent in _ids(seen, RefKind.PAYMENT_INTENT):
+        joined = [
+            mapping.invoice_payment(one)
+            for one in calls.pages(
+                "/v1/invoice_payments", payment={"type": "payment_intent", "payment_intent": intent}
+            )
+        ]
+        yield from joined
+        if not joined:
+            for session in calls.pages("/v1/checkout/sessions", payment_intent=intent):
+                yield mapping.checkout_session(session)
+
+
+def _owned_by_session(seen: Observation) -> Observation:
+    """A PaymentIntent made by a Checkout Session is paid there and nowhere else: not by us."""
+    if not any(door.kind is DoorKind.CHECKOUT_SESSION for door in seen.doors):
+        return seen
+    doors = tuple(
+        replace(door, status=DoorStatus.CLOSED)
+        if door.kind is DoorKind.PAYMENT_INTENT and door.status is DoorStatus.OPEN
+        else door
+        for door in seen.doors
+    )
+    return replace(seen, doors=doors)
+
+
+def _mandate(
+    calls: StripeCalls,
+    seen: Observation,
+    invoices: list[dict[str, Any]],
+    intents: list[dict[str, Any]],
+) -> str | None:
+    """The payment method a retry may use: the invoice's own, the PaymentIntent's where it belongs
+    to a customer, else the customer's default for invoices."""
+    for invoice in invoices:
+        if own := object_id(invoice.get("default_payment_method")):
+            return own
+    for intent in intents:
+        if stored := mapping.payment_intent(intent).mandate_ref:
+            return stored
+    if not invoices or seen.customer.ref is None:
+        return None
+    try:
+        customer = calls.get(f"/v1/customers/{seen.customer.ref}")
+    except PspRejected:
+        return None  # deleted
+    return object_id(part(customer, "invoice_settings", "default_payment_method"))
+
+
+def _charge(calls: StripeCalls, charge_id: str) -> Observation:
+    return _undisputed(calls, mapping.charge(calls.get(f"/v1/charges/{charge_id}")))
+
+
+def _undisputed(calls: StripeCalls, seen: Observation) -> Observation:
+    if not any(one.disputed for one in seen.payments):
+        return seen
+    return replace(
+        seen,
+        payments=tuple(
+            undisputed(one) if one.disputed and _all_over(calls, one.object_id) else one
+            for one in seen.payments
+        ),
+    )
+
+
+def _all_over(calls: StripeCalls, charge_id: str) -> bool:
+    disputes: list[Mapping[str, Any]] = list(calls.pages("/v1/disputes", charge=charge_id))
+    return bool(disputes) and all(one.get("status") in DISPUTE_OVER for one in disputes)
+
+
+def _ids(seen: Observation, kind: RefKind) -> list[str]:
+    return [ref.object_id for ref in seen.refs if ref.kind is kind]
