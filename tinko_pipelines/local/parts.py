@@ -25,11 +25,13 @@ def _nothing(stack: Stack) -> None:
 class Part:
     """One supervised process.
 
+    Parts of one `wave` start together, the next wave when they are all ready.
     `before` runs ahead of every start, `after` when it has become ready (both block and may
     raise). `probe` is made anew at each start. `seconds` is how long it may take to be ready.
     """
 
     name: str
+    wave: int
     command: Callable[[Stack], list[str]]
     probe: Callable[[Stack], probes.Probe]
     ports: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ def stale_runs(stack: Stack) -> int:
 PARTS: Sequence[Part] = (
     Part(
         name="postgres",
+        wave=1,
         ports=("postgres",),
         before=lambda stack: postgres.prepare(stack.layout.postgres, stack.secrets.postgres),
         command=lambda stack: postgres.command(stack.layout.postgres, stack.ports.postgres),
@@ -92,6 +95,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="clickhouse",
+        wave=2,
         ports=("clickhouse",),
         command=lambda stack: _python(
             "tinko_pipelines.local.chserver",
@@ -104,6 +108,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="s3",
+        wave=2,
         ports=("s3",),
         before=lambda stack: stack.layout.s3.mkdir(exist_ok=True),
         command=lambda stack: s3.command(stack.layout.s3, stack.ports),
@@ -115,6 +120,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="mail",
+        wave=2,
         ports=("mail", "smtp"),
         command=lambda stack: _python(
             "tinko_pipelines.local.mail",
@@ -127,6 +133,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="sandbox",
+        wave=2,
         ports=("sandbox",),
         command=lambda stack: _python(
             "tinko_pipelines.sandbox",
@@ -138,6 +145,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="api",
+        wave=3,
         ports=("api",),
         command=lambda stack: _python(
             "uvicorn",
@@ -152,6 +160,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="dagster-code",
+        wave=3,
         ports=("dagster_code",),
         before=_end_stale_runs,
         command=lambda stack: _python(
@@ -164,6 +173,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="dagster",
+        wave=4,
         ports=("dagster",),
         command=lambda stack: _python(
             *("dagster_webserver", f"--host={HOST}", f"--port={stack.ports.dagster}"),
@@ -175,6 +185,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="dagster-daemon",
+        wave=5,
         command=lambda stack: _python(
             "dagster._daemon", "run", f"--workspace={ROOT / 'workspace.yaml'}"
         ),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
 
@@ -80,8 +81,8 @@ class Supervisor:
             self._record.supervisor = Identity.of(os.getpid())
             self._record.write()
             try:
-                for part in self.parts:
-                    self._start_first(part)
+                for _, wave in groupby(self.parts, key=lambda part: part.wave):
+                    self._start_wave(list(wave))
                 yield
             finally:
                 self._stop_all()
@@ -106,23 +107,28 @@ class Supervisor:
         if ended:
             self.say(f"ended what an earlier stack had left running: {', '.join(ended)}")
 
-    def _start_first(self, part: Part) -> None:
-        child = Child(part)
-        self.children.append(child)
-        self.say(f"{part.name} is starting")
-        self._spawn(child)
-        deadline = time.monotonic() + part.seconds
+    def _start_wave(self, parts: Sequence[Part]) -> None:
+        self.say(f"starting {', '.join(part.name for part in parts)}")
+        for part in parts:
+            child = Child(part)
+            self.children.append(child)
+            self._spawn(child)
+        for child in self.children[-len(parts) :]:
+            self._await(child)
+            child.part.after(self.stack)
+
+    def _await(self, child: Child) -> None:
+        """Return when the part is ready. Raises PartFailed when it ended or takes too long."""
+        part = child.part
         while (missing := self._missing(child)) is not None:
-            if self._asked_to_stop.is_set():
+            if self.stopping:
                 raise Interrupted
             code = child.process.poll() if child.process else None
-            if code is not None or time.monotonic() > deadline:
-                why = (
-                    f"ended with {_exit(code)}" if code is not None else f"is not ready: {missing}"
-                )
-                raise PartFailed(f"{part.name} {why}\n{self._log_end(part)}")
+            if code is not None:
+                raise PartFailed(f"{part.name} ended with {_exit(code)}\n{self._log_end(part)}")
+            if time.monotonic() - child.started > part.seconds:
+                raise PartFailed(f"{part.name} is not ready: {missing}\n{self._log_end(part)}")
             self._asked_to_stop.wait(0.1)
-        part.after(self.stack)
 
     def _spawn(self, child: Child) -> None:
         part = child.part

@@ -21,7 +21,9 @@ def up(stack: Stack, only: list[str], console: Console) -> None:
     started is stopped by then.
     """
     parts = choose(only)
-    supervisor = Supervisor(stack, parts, lambda text: console.print(text, highlight=False))
+    supervisor = Supervisor(
+        stack, parts, lambda text: console.print(text, markup=False, highlight=False)
+    )
     began = time.monotonic()
     try:
         with supervisor.running():
