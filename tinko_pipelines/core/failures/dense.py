@@ -1,31 +1,16 @@
-"""The code table as dense arrays of row numbers, for `vectorised`.
-
-Made once per table, by asking the functions `classifier` uses about every pair of rows and every
-combination of words, so that the two cannot drift apart.
-"""
+"""The code table as dense arrays, for `vectorised`: which row do these words match."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import polars as pl
 
 from tinko_pipelines.core.failures.classifier import find_reason
-from tinko_pipelines.core.failures.codetable import (
-    CodeRow,
-    CodeTable,
-    MatchKind,
-    decides,
-    explains,
-)
-from tinko_pipelines.core.failures.taxonomy import ADVICE, Category, RetryAdvice, WhoActs
+from tinko_pipelines.core.failures.codetable import CodeTable, MatchKind
+from tinko_pipelines.core.failures.states import NONE, States
 from tinko_pipelines.core.failures.vocabulary import Numbers, Vocabulary
 
-NONE = 0  # the default row's number: no other row matched
-
-# the column that names the owner of a code, by kind; in the order of `vectorised`, least specific
-# first, the bare code last because it is asked last
+# the column that names the owner of a code, by kind; in the order rows are taken in: least
+# specific first, except the bare code, which is asked last
 OWNERS = {
     MatchKind.ADVICE_CODE: "psp",
     MatchKind.DECLINE_CODE: "psp",
@@ -34,15 +19,12 @@ OWNERS = {
     MatchKind.NETWORK_ADVICE_CODE: "network",
     MatchKind.CODE: "psp",
 }
+LEVELS = tuple(OWNERS)
 NARROWING = ("source", "step")
-
-CATEGORY_DTYPE = pl.Enum([str(member) for member in Category])
-ADVICE_DTYPE = pl.Enum([str(member) for member in RetryAdvice])
-ACTOR_DTYPE = pl.Enum([str(member) for member in WhoActs])
 
 
 class DenseTable:
-    """A code table as dense arrays of row numbers. Immutable; made once per table."""
+    """A code table as dense arrays of row and state numbers. Immutable; made once per table."""
 
     def __init__(self, table: CodeTable) -> None:
         self.rows = table.rows
@@ -56,20 +38,15 @@ class DenseTable:
             self.vocabularies[name] = Vocabulary(words)
         self.vocabularies |= {name: Vocabulary(words) for name, words in owners.items()}
 
-        self.decides = self._pairs(decides)
-        self.explains = self._pairs(explains)
-        self.generic = np.array([row.generic for row in self.rows])
         self.matches = {kind: self._matches(table, kind, owner) for kind, owner in OWNERS.items()}
         self.narrowed = self._narrowed(table)
         self.is_narrowed = (self.narrowed != self.narrowed[:, :1]).any(axis=1)
-        self.advice_answer, self.why_answer = self._answers()
+        self.generic = np.array([row.generic for row in self.rows])
 
-    def _pairs(self, choose: Callable[[CodeRow | None, CodeRow | None], CodeRow | None]) -> Numbers:
-        """`choose` of every (held, specific) pair of rows, at `held * rows + specific`."""
-        candidates = (None, *self.rows[1:])
-        number = {id(row): n for n, row in enumerate(candidates)}
-        chosen = [number[id(choose(held, new))] for held in candidates for new in candidates]
-        return np.array(chosen, np.uint16)
+        states = States(self.rows, LEVELS)
+        self.next_state = states.next_state
+        self.unexplained = states.explainer == NONE
+        self.answers = states.answers()
 
     def _matches(self, table: CodeTable, kind: MatchKind, owner: str) -> Numbers:
         """The row of (owner, word), at `owner * words + word`; a reason's is the bare one."""
@@ -95,26 +72,3 @@ class DenseTable:
                     column = sources.number(source) * steps.size + steps.number(step)
                     found[line, column] = NONE if row is None else number[row.id]
         return found
-
-    def _answers(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What each row says when it decides the advice, and when it explains."""
-        ids = pl.Enum([row.id for row in self.rows])
-        rows = self.rows
-        advice = pl.DataFrame(
-            {
-                "retry_advice": pl.Series([r.retry_advice for r in rows], dtype=ADVICE_DTYPE),
-                "hard": [ADVICE[r.retry_advice].hard for r in rows],
-                "who_acts": pl.Series([r.who_acts for r in rows], dtype=ACTOR_DTYPE),
-                "confidence": [r.confidence for r in rows],
-                "late_authorisation": [r.late_authorisation for r in rows],
-                "row": pl.Series([r.id for r in rows], dtype=ids),
-            }
-        )
-        why = [r.category or Category.UNKNOWN for r in rows]
-        explained = pl.DataFrame(
-            {
-                "category": pl.Series(why, dtype=CATEGORY_DTYPE),
-                "category_row": pl.Series([r.id for r in rows], dtype=ids),
-            }
-        )
-        return advice, explained

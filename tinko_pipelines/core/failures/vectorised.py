@@ -14,7 +14,8 @@ import numpy.typing as npt
 import polars as pl
 
 from tinko_pipelines.core.failures.codetable import CodeTable, MatchKind, default_table
-from tinko_pipelines.core.failures.dense import NARROWING, NONE, OWNERS, DenseTable
+from tinko_pipelines.core.failures.dense import LEVELS, NARROWING, OWNERS, DenseTable
+from tinko_pipelines.core.failures.states import NONE, StateNumbers
 from tinko_pipelines.core.failures.vocabulary import Numbers, Vocabulary, encode
 
 Places = npt.NDArray[np.intp]
@@ -28,19 +29,18 @@ def classify_frame(df: pl.DataFrame, table: CodeTable | None = None) -> pl.DataF
     """
     dense = _dense(table or default_table())
     numbers = encode(df, {name: dense.vocabularies[name] for name in ALWAYS})
-    decider = np.zeros(df.height, np.uint16)
-    explainer = np.zeros(df.height, np.uint16)
-    for kind in LEVELS:
+    state = np.zeros(df.height, np.uint32)
+    for kind in LEVELS_ALWAYS_ASKED:
         matched = _matched(dense, df, numbers, kind)
-        if matched.any():
-            decider = _choose(dense.decides, decider, matched)
-            explainer = _choose(dense.explains, explainer, matched)
-    _ask_code(dense, df, numbers, decider, explainer)
-    return df.with_columns(_answer(dense, decider, explainer))
+        if matched is not None:
+            state = _advance(dense, kind, state, matched)
+    _ask_code(dense, df, numbers, state)
+    return df.with_columns(dense.answers[state])
 
 
-LEVELS = tuple(kind for kind in OWNERS if kind is not MatchKind.CODE)
-ALWAYS = ("psp", *LEVELS)
+# the bare code comes last, and only for the rows that need it
+LEVELS_ALWAYS_ASKED = LEVELS[:-1]
+ALWAYS = ("psp", *LEVELS_ALWAYS_ASKED)
 
 
 @lru_cache(maxsize=8)
@@ -48,18 +48,21 @@ def _dense(table: CodeTable) -> DenseTable:
     return DenseTable(table)
 
 
-def _choose(pairs: Numbers, held: Numbers, specific: Numbers) -> Numbers:
-    """Row by row, which of two rows prevails by the table `pairs`."""
-    rows = np.uint32(round(len(pairs) ** 0.5))
-    return pairs.take(held * rows + specific)
+def _advance(
+    dense: DenseTable, kind: MatchKind, state: StateNumbers, matched: Numbers
+) -> StateNumbers:
+    """The states the matched rows of `kind` lead to."""
+    targets = dense.next_state[kind]
+    return targets.ravel().take(state * np.uint32(targets.shape[1]) + matched)
 
 
 def _matched(
     dense: DenseTable, df: pl.DataFrame, numbers: dict[str, Numbers], kind: MatchKind
-) -> Numbers:
-    """The row of `kind` for each row of the frame, or NONE."""
+) -> Numbers | None:
+    """The row of `kind` for each row of the frame, or NONE; None when no row matches at all."""
     words = numbers[kind]
-    known = np.uint16(Vocabulary.KNOWN)
+    if not words.any():
+        return None
     if OWNERS[kind] == "psp":
         line = numbers["psp"] * np.uint32(dense.vocabularies[kind].size) + words
         matched = dense.matches[kind].take(line)
@@ -67,7 +70,7 @@ def _matched(
             _narrow(dense, df, line, matched)
         return matched
     matched = np.zeros(len(words), np.uint16)
-    places = np.flatnonzero(words >= known)
+    places = np.flatnonzero(words >= Vocabulary.KNOWN)
     if len(places):
         networks = _encode_at(dense, df, places, "network")["network"]
         line = networks * np.uint32(dense.vocabularies[kind].size) + words[places]
@@ -87,15 +90,11 @@ def _narrow(
 
 
 def _ask_code(
-    dense: DenseTable,
-    df: pl.DataFrame,
-    numbers: dict[str, Numbers],
-    decider: Numbers,
-    explainer: Numbers,
+    dense: DenseTable, df: pl.DataFrame, numbers: dict[str, Numbers], state: StateNumbers
 ) -> None:
-    """What nothing has explained yet, the PSP's bare code may (in place)."""
+    """What nothing has explained yet, the PSP's bare code may (into `state`)."""
     kind = MatchKind.CODE
-    places = np.flatnonzero(explainer == NONE)
+    places = np.flatnonzero(dense.unexplained.take(state))
     if not len(places):
         return
     codes = _encode_at(dense, df, places, kind)[kind]
@@ -103,8 +102,7 @@ def _ask_code(
     matched = dense.matches[kind].take(psps * np.uint32(dense.vocabularies[kind].size) + codes)
     worded = numbers[MatchKind.REASON][places] | numbers[MatchKind.DECLINE_CODE][places]
     matched[dense.generic.take(matched) & (worded != Vocabulary.ABSENT)] = NONE
-    explainer[places] = matched
-    decider[places] = _choose(dense.decides, matched, decider[places])
+    state[places] = _advance(dense, kind, state[places], matched)
 
 
 def _encode_at(
@@ -112,38 +110,7 @@ def _encode_at(
 ) -> dict[str, Numbers]:
     """The numbers of some columns, at some rows only."""
     present = df.select(name for name in names if name in df.columns)
-    part = present if len(places) == df.height else present[places]
-    vocabularies = {name: dense.vocabularies[name] for name in names}
-    if not part.width:
+    if not present.width:  # it would forget its height
         return {name: np.zeros(len(places), np.uint16) for name in names}
-    return encode(part, vocabularies)
-
-
-def _answer(dense: DenseTable, decider: Numbers, explainer: Numbers) -> list[pl.Series]:
-    """The columns of `Classification`: the advice of one row, the category of the other."""
-    advice = dense.advice_answer[decider]
-    why = dense.why_answer[explainer]
-    sure, late = advice["confidence"], advice["late_authorisation"]
-    places = np.flatnonzero(decider != explainer)
-    if len(places):
-        other = dense.advice_answer.select(sure.name, late.name)[explainer[places]]
-        lesser = np.minimum(sure.gather(places).to_numpy(), other[sure.name].to_numpy())
-        sure = sure.scatter(places, lesser)
-        late = late.scatter(places, late.gather(places) | other[late.name])
-    columns = {column.name: column for column in (*advice, *why)} | {
-        sure.name: sure,
-        late.name: late,
-    }
-    return [columns[name] for name in ANSWER_COLUMNS]
-
-
-ANSWER_COLUMNS = (
-    "category",
-    "retry_advice",
-    "hard",
-    "who_acts",
-    "confidence",
-    "late_authorisation",
-    "row",
-    "category_row",
-)
+    part = present if len(places) == df.height else present[places]
+    return encode(part, {name: dense.vocabularies[name] for name in names})
