@@ -94,8 +94,8 @@ WRITE_CLOCK = """
 class DatabaseClock:
     """Business time as the one row of `business_clock` says; the wall where there is no row.
 
-    `dsn` is a libpq URL (`postgresql://…`). The row is read again after `max_age` wall seconds
-    (0 reads it at every call), so a step of a frozen clock is seen by every process within that.
+    `dsn` is a libpq URL (`postgresql://…`). A running row is read again after `max_age` wall
+    seconds, a frozen one at every call: its next step must be seen at once by every process.
     Raises psycopg.Error when the database cannot be read: a guess at the time would be worse.
     """
 
@@ -138,7 +138,8 @@ class DatabaseClock:
         return self._connection
 
     def _current(self) -> ClockRow | None:
-        if time.monotonic() - self._read_at > self.max_age:
+        frozen = self._row is not None and self._row.frozen
+        if frozen or time.monotonic() - self._read_at > self.max_age:
             self._row, self._read_at = self._read(), time.monotonic()
         return self._row
 

@@ -18,6 +18,7 @@ from tinko_pipelines.core.clock import DatabaseClock, WallClock
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import libpq_url, owner_engine, unit_of_work, worker_engine
 from tinko_pipelines.core.errors import NotFound
+from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import Credentials, Psp
 from tinko_pipelines.core.settings import get_settings
 from tinko_pipelines.core.tenants.api_keys import create_api_key
@@ -65,7 +66,7 @@ def bootstrap(environment: Mapping[str, str]) -> list[tuple[str, str]]:
         clock.freeze_at((WallClock().now() - BACK).replace(minute=0, second=0, microsecond=0))
     organisation = set_up(sandbox, clock.now(), environment["PUBLIC_URL"])
     settings = get_settings()
-    accounts = identify_environment(settings)
+    accounts = identify_environment(settings, _account_of)
     with unit_of_work(worker_engine()) as connection:
         ensure_environment_connections(connection, settings, accounts, clock.now())
     if sandbox.call("GET", "world")["world"]["obligations"] == 0:
@@ -78,6 +79,11 @@ def bootstrap(environment: Mapping[str, str]) -> list[tuple[str, str]]:
         ("X-API-KEY", key),
         ("business time", f"{clock.now():%Y-%m-%d %H:%M} UTC, {clock.rate():g} times the wall"),
     ]
+
+
+def _account_of(psp: Psp, credentials: Credentials) -> str:
+    """Whose credentials these are, as the PSP says."""
+    return registry.adapter(uuid.uuid4(), psp, credentials, get_settings()).verify_credentials()
 
 
 def set_up(sandbox: Sandbox, now: datetime, public_url: str) -> Organisation:

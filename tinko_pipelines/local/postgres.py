@@ -197,9 +197,9 @@ class EmbeddedPostgres:
     def superuser_url(self, database: str = "postgres") -> str:
         return self.url("postgres", database)
 
-    def create_database(self, name: str) -> None:
+    def create_database(self, name: str, template: str = "template1") -> None:
         """Make a database owned by tinko_owner, open to the other roles as `tinko` is."""
-        roles.create_database(self.superuser_url(), name)
+        roles.create_database(self.superuser_url(), name, template)
 
     def drop_database(self, name: str) -> None:
         roles.drop_database(self.superuser_url(), name)

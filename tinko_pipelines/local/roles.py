@@ -44,16 +44,17 @@ def _exists(connection: psycopg.Connection, database: str) -> bool:
     return found.fetchone() is not None
 
 
-def create_database(dsn: str, name: str) -> None:
-    """Make a further database owned by `tinko_owner`, open to the same roles as `tinko`."""
+def create_database(dsn: str, name: str, template: str = "template1") -> None:
+    """Make a further database owned by `tinko_owner`, open to the same roles as `tinko`; a copy
+    of `template`, to which nobody may be connected then."""
     database = sql.Identifier(name)
     with psycopg.connect(dsn, autocommit=True) as connection:
         for text in (
-            "create database {} owner tinko_owner",
-            "revoke connect, temporary on database {} from public",
-            "grant connect on database {} to tinko_app, tinko_worker, tinko_readonly",
+            "create database {0} owner tinko_owner template {1}",
+            "revoke connect, temporary on database {0} from public",
+            "grant connect on database {0} to tinko_app, tinko_worker, tinko_readonly",
         ):
-            connection.execute(sql.SQL(text).format(database))
+            connection.execute(sql.SQL(text).format(database, sql.Identifier(template)))
 
 
 def drop_database(dsn: str, name: str) -> None:

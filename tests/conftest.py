@@ -1,0 +1,103 @@
+"""What every test may use: one real Postgres for the session, a fresh migrated database each."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+import pytest
+from sqlalchemy import Engine
+
+from tinko_pipelines.core.db import partitions
+from tinko_pipelines.core.db.engine import make_engine
+from tinko_pipelines.local import migrate
+from tinko_pipelines.local.ports import free_port
+from tinko_pipelines.local.postgres import EmbeddedPostgres
+
+TEMPLATE = "tinko_template"
+# business instants that tests use: partitions stand from here on
+FIRST_MONTH = datetime(2026, 6, 1, tzinfo=UTC)
+
+_connect = socket.socket.connect
+
+
+def _loopback_only(self, address):
+    host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        raise AssertionError(f"a test tried to reach {host}: only the loopback is there")
+    return _connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Nothing but the loopback, for every test."""
+    monkeypatch.setattr(socket.socket, "connect", _loopback_only)
+
+
+@dataclass
+class Database:
+    """A migrated database of one test, with an engine per role."""
+
+    server: EmbeddedPostgres
+    name: str
+
+    def url(self, role: str) -> str:
+        return self.server.url(role, self.name)
+
+    def _engine(self, role: str) -> Engine:
+        return make_engine(self.url(role), pool_size=4)
+
+    @cached_property
+    def worker(self) -> Engine:
+        return self._engine("tinko_worker")
+
+    @cached_property
+    def app(self) -> Engine:
+        return self._engine("tinko_app")
+
+    @cached_property
+    def owner(self) -> Engine:
+        return self._engine("tinko_owner")
+
+    @cached_property
+    def readonly(self) -> Engine:
+        return self._engine("tinko_readonly")
+
+    def dispose(self) -> None:
+        for role in ("worker", "app", "owner", "readonly"):
+            if role in self.__dict__:
+                self.__dict__[role].dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """One server for the session, with a migrated template to copy."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with EmbeddedPostgres(folder / "data", free_port()) as server:
+        server.create_database(TEMPLATE)
+        url = server.url("tinko_owner", TEMPLATE)
+        migrate.upgrade_postgres(url)
+        owner = make_engine(url, pooled=False)
+        month = FIRST_MONTH
+        while month < datetime.now(UTC) + timedelta(days=31):
+            partitions.ensure(owner, month)
+            month += timedelta(days=28)
+        owner.dispose()
+        yield server
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def database(postgres):
+    """A database of this test's own: a copy of the migrated template."""
+    name = f"test_{next(_numbers)}"
+    postgres.create_database(name, TEMPLATE)
+    made = Database(postgres, name)
+    yield made
+    made.dispose()
+    postgres.drop_database(name)

@@ -1,0 +1,136 @@
+"""The driver: moves business time hour by hour and materialises what has work to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from tinko_pipelines.core.analytics import dbt
+from tinko_pipelines.core.clock import WallClock
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.defs.platform import Platform
+from tinko_pipelines.local.bootstrap import Sandbox
+
+HOUR = timedelta(hours=1)
+SINK = [f"clickhouse/{name}" for name in ("obligations", "attempts", "failures", "cases")]
+
+
+@dataclass
+class Driver:
+    """Runs the same jobs as the daemon, in this process, only where the sensors would ring."""
+
+    sandbox: Sandbox
+    definitions: dg.Definitions
+    platform: Platform = field(default_factory=Platform)
+    runs: Counter[str] = field(default_factory=Counter)
+    step_errors: int = 0
+    recovered: list[tuple[datetime, dict[str, int]]] = field(default_factory=list)
+
+    @cached_property
+    def instance(self) -> dg.DagsterInstance:
+        return dg.DagsterInstance.ephemeral()
+
+    def job(self, name: str, **options: Any) -> None:
+        """Run one job to its end. Raises whatever its assets raise."""
+        result = (
+            self.definitions.get_repository_def()
+            .get_job(name)
+            .execute_in_process(instance=self.instance, raise_on_error=True, **options)
+        )
+        assert result.success
+        self.runs[name] += 1
+
+    def hour(self, to: datetime, *, charging: bool = True) -> None:
+        """One step: the world moves to `to`, its webhooks arrive, and we do what is due."""
+        self.step_errors += self.sandbox.call("POST", "advance", to=to.isoformat())["errors"]
+        self.inbox(deciding=charging)
+        if charging:
+            if self._waits("charging", "due_count", now=to):
+                self.job("charge")
+                # declines are known at once: what follows from them is decided in this hour
+                self.inbox(deciding=True)
+            if self._waits("recovery", "due_messages", now=to, wall=WallClock().now()):
+                self.job("notify")
+
+    def inbox(self, *, deciding: bool) -> None:
+        """Events to decisions, where anything waits."""
+        waiting = self._count("inbox", "oldest_pending").waiting
+        if deciding:
+            waiting += self._count("recovery", "pending_decisions", now=self.now).due
+        if waiting:
+            selection = None if deciding else ["events", "failures", "cases"]
+            self.job("recover", asset_selection=selection and [dg.AssetKey(k) for k in selection])
+
+    def day(self, to: datetime, *, lookback_days: int) -> None:
+        """Once a virtual day: list what webhooks missed, carry, and build the marts."""
+        day = (to - timedelta(days=1)).date().isoformat()
+        config = {"config": {"lookback_days": lookback_days}}
+        listings = ("stripe_payments", "razorpay_payments")
+        self.job("heal", partition_key=day, run_config={"ops": dict.fromkeys(listings, config)})
+        self.inbox(deciding=False)
+        self.job("resolve")
+        self.inbox(deciding=False)
+        self.carry()
+        self.recovered.append((to, self._recovered()))
+
+    def carry(self) -> None:
+        """The sink as assets, then the marts on the manifest that is parsed already."""
+        self.job("carry")
+        dbt.build()
+
+    @property
+    def now(self) -> datetime:
+        return self.platform.clock.now()
+
+    def pending(self) -> int:
+        """Attempts whose result is still to come."""
+        return int(self._count("demo", "pending").pending)
+
+    def _recovered(self) -> dict[str, int]:
+        with unit_of_work(self.platform.engine) as connection:
+            rows = connection.execute(query("demo", "recovered"))
+            return {row.currency: int(row.minor) for row in rows}
+
+    def _count(self, feature: str, name: str, **values: Any) -> Any:
+        with unit_of_work(self.platform.engine) as connection:
+            return connection.execute(query(feature, name), values).one()
+
+    def _waits(self, feature: str, name: str, **values: Any) -> bool:
+        return bool(self._count(feature, name, **values).due)
+
+
+Progress = Callable[[float, str], None]
+
+
+def play(driver: Driver, start: datetime, days: int, progress: Progress) -> None:
+    """All of it: `days` of traffic, then no new debts, what was late delivered, what is pending
+    settled.
+
+    Nothing is charged after the last day: the ladder it is held against stops there too.
+    """
+    hours = days * 24
+    for step in range(1, hours + 1):
+        to = start + step * HOUR
+        driver.hour(to)
+        if step % 24 == 0:
+            driver.day(to, lookback_days=2)
+        progress(step / hours, f"day {step // 24 + 1} of {days}")
+    driver.sandbox.call("POST", "finish")
+    end = start + timedelta(days=days)
+    for step in range(1, SETTLING_DAYS * 4 + 1):
+        driver.hour(end + step * 6 * HOUR, charging=False)
+        if step % 4 == 0:
+            progress(1.0, "settling what is pending")
+            driver.job("resolve")
+    driver.day(end + timedelta(days=SETTLING_DAYS), lookback_days=days + SETTLING_DAYS)
+
+
+# late authorisations take up to five days, the slowest bank debit less
+SETTLING_DAYS = 7
