@@ -201,13 +201,8 @@ def cycle_of(entity: Mapping[str, Any]) -> str:
 
 def charged_cycle(subscribed: Observation, paid: Observation) -> Observation:
     """A cycle and the payment that paid it: the payment's invoice is this cycle's."""
-    invoiced = tuple(
-        Ref(RefKind.SUBSCRIPTION_CYCLE, ref.object_id)
-        for ref in paid.refs
-        if ref.kind is RefKind.INVOICE
-    )
     doors = tuple(replace(door, status=DoorStatus.PAID) for door in subscribed.doors)
-    return merge_all((paid, replace(subscribed, refs=(*invoiced, *subscribed.refs), doors=doors)))
+    return merge_all((paid, replace(subscribed, doors=doors)))
 
 
 def _refs(
