@@ -1,0 +1,130 @@
+"""The API's reads: by id, and listings by `from`, `to`, `count` and `skip`, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from tinko_pipelines.sandbox.razorpay import bank as b
+from tinko_pipelines.sandbox.razorpay import fields
+from tinko_pipelines.sandbox.razorpay.bank import Bank
+from tinko_pipelines.sandbox.razorpay.entities import collection, public
+from tinko_pipelines.sandbox.razorpay.gateway import ApiError, Call, Work, no_such_id
+from tinko_pipelines.sandbox.razorpay.settlements import Settlements, month_or_day
+from tinko_pipelines.sandbox.store import Doc
+
+_RECON_MOST = 1000
+# by kind: the members a listing can be narrowed by
+_FILTERS = {
+    b.ORDER: ("receipt",), b.SUBSCRIPTION: ("plan_id", "customer_id"), b.REFUND: ("payment_id",),
+    b.INVOICE: ("subscription_id", "payment_id", "customer_id", "receipt", "type"),
+    b.LINK: ("reference_id",),
+}  # fmt: skip
+
+
+class Reads:
+    """GET handlers. Each raises ApiError for an id of nobody's, or somebody else's."""
+
+    def __init__(self, bank: Bank, settlements: Settlements) -> None:
+        self._bank, self._settlements = bank, settlements
+
+    def routes(self) -> list[tuple[str, str, Work, bool]]:
+        """(method, path, handler, whether it collects money)"""
+        table: list[tuple[str, Work]] = []
+        for name, kind in (
+            ("orders", b.ORDER), ("payments", b.PAYMENT), ("customers", b.CUSTOMER),
+            ("subscriptions", b.SUBSCRIPTION), ("invoices", b.INVOICE), ("refunds", b.REFUND),
+            ("settlements", b.SETTLEMENT), ("payment_links", b.LINK),
+        ):  # fmt: skip
+            table += [(f"{name}/{{id}}", self._one(kind)), (name, self._many(kind))]
+        table = [
+            ("settlements/recon/combined", self.recon),
+            ("orders/{id}/payments", self.order_payments),
+            ("payments/{id}/refunds/{refund}", self.payment_refund),
+            ("payments/{id}/refunds", self.payment_refunds),
+            ("payments/{id}/card", self.payment_card),
+            ("customers/{id}/tokens/{token}", self.token),
+            ("customers/{id}/tokens", self.tokens),
+            *table,
+        ]
+        return [("GET", path, work, False) for path, work in table]
+
+    def need(self, call: Call, kind: str, name: str = "id") -> Doc:
+        """The account's own object of that id."""
+        found = self._bank.get(kind, call.path[name], call.account)
+        if found is None:
+            raise no_such_id()
+        return found
+
+    def need_token(self, call: Call) -> Doc:
+        """A token of that customer."""
+        found = self._bank.get(b.TOKEN, call.path["token"], call.account)
+        if found is None or found["_customer"] != call.path["id"]:
+            raise no_such_id()
+        return found
+
+    def _one(self, kind: str) -> Work:
+        return lambda call: public(self.need(call, kind))
+
+    def _many(self, kind: str) -> Work:
+        def work(call: Call) -> Doc:
+            wanted = {
+                name: call.query[name] for name in _FILTERS.get(kind, ()) if name in call.query
+            }
+            found = self._page(call, kind, lambda doc: all(doc[n] == v for n, v in wanted.items()))
+            if kind == b.LINK:
+                return {"payment_links": [public(doc) for doc in found]}
+            return collection(found)
+
+        return work
+
+    def _page(self, call: Call, kind: str, keep: Callable[[Doc], bool]) -> list[Doc]:
+        count, skip = fields.page(call.query)
+        since, until = fields.number(call.query, "from"), fields.number(call.query, "to")
+        found = self._bank.engine.store.newest(call.account["id"], kind, since, until)
+        return list(islice((doc for doc in found if keep(doc)), skip, skip + count))
+
+    def _all(self, call: Call, kind: str, member: str, value: Any) -> list[Doc]:
+        found = self._bank.engine.store.newest(call.account["id"], kind)
+        return [doc for doc in found if doc[member] == value]
+
+    def order_payments(self, call: Call) -> Doc:
+        order = self.need(call, b.ORDER)
+        made = (self._bank.get(b.PAYMENT, self._bank.new_id("pay_", order["id"], "payment", n))
+                for n in range(order["attempts"]))  # fmt: skip
+        return collection([doc for doc in made if doc is not None][::-1])
+
+    def payment_refunds(self, call: Call) -> Doc:
+        return collection(self._all(call, b.REFUND, "payment_id", self.need(call, b.PAYMENT)["id"]))
+
+    def payment_refund(self, call: Call) -> Doc:
+        refund = self.need(call, b.REFUND, "refund")
+        if refund["payment_id"] != call.path["id"]:
+            raise no_such_id()
+        return public(refund)
+
+    def payment_card(self, call: Call) -> Doc:
+        card: Doc | None = self.need(call, b.PAYMENT).get("card")
+        if card is None:
+            raise ApiError("The payment was not made with a card")
+        return card
+
+    def tokens(self, call: Call) -> Doc:
+        return collection(self._all(call, b.TOKEN, "_customer", self.need(call, b.CUSTOMER)["id"]))
+
+    def token(self, call: Call) -> Doc:
+        return public(self.need_token(call))
+
+    def recon(self, call: Call) -> Doc:
+        """The lines of the settlements made in a month, or on one of its days (India's)."""
+        count, skip = fields.page(call.query, _RECON_MOST)
+        year, month = fields.number(call.query, "year"), fields.number(call.query, "month")
+        if year is None or month is None:
+            raise fields.required("year" if year is None else "month")
+        try:
+            since, until = month_or_day(year, month, fields.number(call.query, "day"))
+        except ValueError:
+            raise ApiError("The date is not valid.") from None
+        lines = self._settlements.recon(call.account, since, until)
+        return collection(lines[skip : skip + count])
