@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from rich.console import Console
 from rich.table import Table
 
+from tinko_pipelines.core.settings import get_settings
 from tinko_pipelines.local import bootstrapping
 from tinko_pipelines.local.parts import PARTS, choose
 from tinko_pipelines.local.runfile import RunFile, stop_supervisor
@@ -21,6 +23,9 @@ def up(stack: Stack, only: list[str], console: Console) -> None:
     started is stopped by then.
     """
     parts = choose(only)
+    os.environ.update(stack.environment)
+    # a malformed setting stops the start here, in one line, and not in some child's log
+    get_settings()
     supervisor = Supervisor(
         stack, parts, lambda text: console.print(text, markup=False, highlight=False)
     )

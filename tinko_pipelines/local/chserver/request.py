@@ -68,7 +68,7 @@ def credentials(headers: Mapping[str, str], parameters: Mapping[str, str]) -> tu
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:
-            name, _, password = base64.b64decode(token).decode().partition(":")
+            name, _, password = base64.b64decode(token, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return "", ""
         return name or "default", password

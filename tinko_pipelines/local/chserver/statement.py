@@ -70,7 +70,7 @@ def _insert_head(text: bytes) -> tuple[bytes, bytes, bytes] | None:
 
 
 def _before_format(text: bytes, name_start: int) -> bytes:
-    return re.sub(rb"(?is)\bformat\s*\Z", b"", text[:name_start].rstrip())
+    return re.sub(rb"(?is)\s*\bformat\s*\Z", b"", text[:name_start])
 
 
 def _skip_break(rest: bytes) -> bytes:
