@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'recovery_daily'}}}) }}
 -- Nothing is lost or counted twice between staging and the mart, per organisation and currency.
 -- Holds for a mart built at the sink's present position: an older one is not judged.
 with expected as (

@@ -32,6 +32,26 @@ where
     sink = :sink
     and relation = :relation;
 
+-- name: waiting
+-- Purpose: whether anything has changed since it was last carried. Parameters: sink.
+-- Index: ix_obligations_row_version and its like on each relation.
+with carried as (
+    select
+        min(position) filter (where relation = 'obligations') as obligations,
+        min(position) filter (where relation = 'attempts') as attempts,
+        min(position) filter (where relation = 'failures') as failures,
+        min(position) filter (where relation = 'cases') as cases
+    from sink_watermarks
+    where sink = :sink
+)
+
+select
+    exists(select 1 from obligations where row_version >= coalesce(c.obligations, 0))
+    or exists(select 1 from attempts where row_version >= coalesce(c.attempts, 0))
+    or exists(select 1 from failures where row_version >= coalesce(c.failures, 0))
+    or exists(select 1 from cases where row_version >= coalesce(c.cases, 0)) as waiting
+from carried as c;
+
 -- name: read_obligations
 -- Purpose: one page of debts whose version lies in [low, high), after a version and key.
 -- Parameters: low, high, after_version, after_key, size. Index: ix_obligations_row_version.

@@ -15,26 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
-from tinko_pipelines.core.analytics.errors import DbtFailed
+from tinko_pipelines.core.analytics.errors import DbtFailed, Node
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
-_OK = frozenset({"success", "pass", "warn", "skipped", "no-op"})
+_SOURCES = ("*.sql", "*.yml")
 # dbt keeps its adapter, flags and logger in globals: one invocation at a time in a process
 _one_at_a_time = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What one node of a build came to. `seconds` of wall time."""
-
-    name: str
-    kind: str
-    status: str
-    message: str
-    seconds: float
 
 
 @dataclass
@@ -59,10 +48,19 @@ class DbtProject:
         self._manifest = result.result
         return self.manifest_path
 
+    def ensure_manifest(self) -> Path:
+        """The manifest's path; the project is parsed first where a file of it is newer."""
+        written = self.manifest_path.stat().st_mtime if self.manifest_path.exists() else 0.0
+        files = (file for pattern in _SOURCES for file in self.folder.rglob(pattern))
+        sources = (file for file in files if (self.folder / "target") not in file.parents)
+        if any(file.stat().st_mtime > written for file in sources):
+            self.prepare()
+        return self.manifest_path
+
     def build(self, select: str | None = None, *, tests: bool = True) -> list[Node]:
         """Build and test `select` (dbt's syntax; None is everything), models before their tests.
 
-        Raises DbtFailed, which names each node that failed; the models before them stay built.
+        Raises DbtFailed, which names each node that failed and holds all; what was built stays.
         """
         if self._manifest is None:
             self.prepare()
@@ -70,6 +68,13 @@ class DbtProject:
         arguments += ["--select", select] if select else []
         arguments += [] if tests else ["--exclude-resource-type", "test"]
         result = self._invoke(arguments, manifest=self._manifest)
+        return [_node(item) for item in result.result.results]
+
+    def freshness(self) -> list[Node]:
+        """Ask each source when it was last carried. Raises DbtFailed for one that is too old."""
+        if self._manifest is None:
+            self.prepare()
+        result = self._invoke(["source", "freshness"], manifest=self._manifest)
         return [_node(item) for item in result.result.results]
 
     def _invoke(self, arguments: Sequence[str], manifest: Manifest | None) -> Any:
@@ -83,7 +88,8 @@ class DbtProject:
         with _one_at_a_time, _environment(self.address.dbt_env()):
             result = dbtRunner(manifest=manifest).invoke([*quiet, *arguments, *folders])
         if not result.success:
-            raise DbtFailed(_why(result), command=arguments[0])
+            nodes = [_node(item) for item in getattr(result.result, "results", [])]
+            raise DbtFailed(_why(result.exception, nodes), nodes)
         return result
 
 
@@ -97,6 +103,11 @@ def prepare() -> Path:
     return _default().prepare()
 
 
+def ensure_manifest() -> Path:
+    """The manifest for Dagster to load; parsed first where it is missing or out of date."""
+    return _default().ensure_manifest()
+
+
 _projects: dict[ClickHouseAddress, DbtProject] = {}
 
 
@@ -107,6 +118,7 @@ def _default() -> DbtProject:
 
 def _node(item: Any) -> Node:
     return Node(
+        unique_id=item.node.unique_id,
         name=item.node.name,
         kind=str(item.node.resource_type),
         status=str(item.status),
@@ -115,12 +127,11 @@ def _node(item: Any) -> Node:
     )
 
 
-def _why(result: Any) -> str:
+def _why(exception: BaseException | None, nodes: Sequence[Node]) -> str:
     """One line per failed node, or the exception that kept dbt from running."""
-    if result.exception is not None:
-        return str(result.exception)
-    nodes = [_node(item) for item in getattr(result.result, "results", [])]
-    failed = [node for node in nodes if node.status not in _OK]
+    if exception is not None:
+        return str(exception)
+    failed = [node for node in nodes if node.failed]
     return "; ".join(f"{node.name}: {node.status} {node.message}" for node in failed)
 
 

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tinko_pipelines.core.errors import TinkoError
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What one node of a dbt run came to. `kind`: model, test or source; wall seconds."""
+
+    unique_id: str
+    name: str
+    kind: str
+    status: str
+    message: str
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        """An error or a failed test; a node left out because of one before it did not fail."""
+        return self.status in {"error", "fail", "runtime error", "partial success"}
 
 
 class AnalyticsUnavailable(TinkoError):
@@ -29,9 +47,13 @@ class WatermarkAhead(TinkoError):
 
 
 class DbtFailed(TinkoError):
-    """dbt ended with an error or a failed test; the detail names each node."""
+    """dbt ended with an error or a failed test. The detail names each; `nodes` are all that ran."""
 
     code, status, title = "dbt_failed", 500, "dbt did not succeed"
+
+    def __init__(self, detail: str, nodes: Sequence[Node] = ()) -> None:
+        super().__init__(detail)
+        self.nodes = tuple(nodes)
 
 
 @contextmanager

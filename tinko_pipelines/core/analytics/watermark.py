@@ -56,6 +56,12 @@ def advance(engine: Engine, relation: Relation, position: int, carried: int, at:
         )
 
 
+def waiting(engine: Engine) -> bool:
+    """Whether the ledger has changed since it was last carried."""
+    with unit_of_work(engine) as connection:
+        return bool(connection.execute(query("analytics", "waiting"), {"sink": SINK}).scalar_one())
+
+
 def rewind(engine: Engine, relations: Iterable[Relation] = RELATIONS) -> None:
     """Let the next run carry everything again, as after ClickHouse has lost its data.
 

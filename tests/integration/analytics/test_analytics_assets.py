@@ -1,0 +1,192 @@
+"""The Dagster assets on real engines: sink, dbt, its tests as checks, and the comparison."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from tinko_pipelines.core.db.engine import owner_engine, worker_engine
+from tinko_pipelines.core.settings import get_settings
+
+START = datetime(2026, 9, 28, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def configured(postgres, database, clickhouse_server, monkeypatch):
+    """This process's settings point at the test's engines."""
+    monkeypatch.setenv("DATABASE_WORKER_URL", postgres.url("tinko_worker", database))
+    monkeypatch.setenv("CLICKHOUSE_URL", clickhouse_server.url)
+    monkeypatch.delenv("ANALYTICS_SINK_TYPE", raising=False)
+    caches = (get_settings, worker_engine, owner_engine)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    worker_engine().dispose()
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.fixture
+def definitions(configured):
+    from tinko_pipelines.core.analytics import dbt
+
+    dbt.ensure_manifest()
+    from tinko_pipelines.defs.analytics import carrying, checks, marts, ringing
+    from tinko_pipelines.defs.analytics.resources import ClickHouseResource
+    from tinko_pipelines.defs.platform import Platform
+
+    return dg.Definitions(
+        assets=[carrying.carry_to_clickhouse, marts.dbt_models],
+        asset_checks=[checks.mart_matches_ledger],
+        jobs=[ringing.analytics],
+        schedules=[ringing.analytics_hourly],
+        sensors=[ringing.analytics_sensor],
+        resources={"platform": Platform(), "clickhouse": ClickHouseResource()},
+    )
+
+
+def run(definitions) -> dg.ExecuteInProcessResult:
+    return definitions.resolve_job_def("analytics").execute_in_process(raise_on_error=False)
+
+
+def results(result) -> dict[str, bool]:
+    return {found.check_name: found.passed for found in result.get_asset_check_evaluations()}
+
+
+def test_from_the_ledger_to_the_mart(definitions, client, ledger):
+    ledger.failed_debt(START, recovered=True)
+    ledger.failed_debt(START + timedelta(days=1), currency="INR", psp="razorpay")
+    result = run(definitions)
+    assert result.success
+    carried = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    assert carried["clickhouse/attempts"]["dagster/row_count"].value == 3
+    assert carried["clickhouse/attempts"]["watermark"].value > 0
+    assert {"stg_cases", "int_failed_obligations", "recovery_daily"} <= carried.keys()
+    passed = results(result)
+    assert passed["mart_matches_ledger"]
+    assert passed["mart_totals_equal_staging"]
+    assert len(passed) > 15
+    assert all(passed.values())
+
+
+def test_an_unclassified_mart_fails_its_check_and_stops_what_follows(definitions, client, ledger):
+    ledger.failed_debt(START, category="not_a_category")
+    result = run(definitions)
+    passed = results(result)
+    assert not result.success
+    assert not passed["recovery_daily_is_classified"]
+    # drift in staging is told, and does not keep the mart from being built
+    drift = next(
+        found for name, found in passed.items() if name.startswith("accepted_values_stg_f")
+    )
+    assert not drift
+    assert client.query("select category from tinko.recovery_daily").result_rows == [
+        ("not_a_category",)
+    ]
+
+
+def test_a_model_that_cannot_be_built_fails_the_run(definitions, client, ledger):
+    ledger.failed_debt(START)
+    client.command("drop table tinko.failures")
+    result = definitions.resolve_job_def("analytics").execute_in_process(
+        asset_selection=[dg.AssetKey("int_failed_obligations"), dg.AssetKey("stg_failures")],
+        raise_on_error=False,
+    )
+    assert not result.success
+    failed = [event for event in result.all_events if event.is_step_failure]
+    assert "stg_failures" in str(failed[0].step_failure_data.error)
+
+
+def test_a_mart_that_differs_is_an_error(definitions, client, ledger):
+    ledger.failed_debt(START, recovered=True)
+    assert run(definitions).success
+    client.command(
+        "alter table tinko.recovery_daily update recovered_minor = recovered_minor + 1 where 1"
+        " settings mutations_sync = 2"
+    )
+    key = dg.AssetCheckKey(dg.AssetKey("recovery_daily"), "mart_matches_ledger")
+    job = dg.define_asset_job("check", selection=dg.AssetSelection.checks(key))
+    again = dg.Definitions(
+        assets=definitions.assets,
+        asset_checks=definitions.asset_checks,
+        resources=definitions.resources,
+        jobs=[job],
+    )
+    result = again.resolve_job_def("check").execute_in_process(raise_on_error=False)
+    (found,) = result.get_asset_check_evaluations()
+    assert not found.passed
+    assert found.severity is dg.AssetCheckSeverity.ERROR
+    assert "recovered_minor is 1000 in the ledger and 1001 in the mart" in str(
+        found.metadata["first"].value
+    )
+
+
+def test_the_lineage_goes_from_the_ledger_to_the_mart(definitions):
+    graph = definitions.resolve_asset_graph()
+    mart = dg.AssetKey("recovery_daily")
+    upstream = graph.get_ancestor_asset_keys(mart)
+    names = {key.to_user_string() for key in upstream}
+    assert {
+        "int_failed_obligations",
+        "stg_attempts",
+        "clickhouse/attempts",
+        "clickhouse/cases",
+        "cases",
+        "attempt_outcomes",
+    } <= names
+    for key in graph.materializable_asset_keys:
+        node = graph.get(key)
+        assert node.group_name == "analytics"
+        assert node.owners
+        assert node.kinds
+        assert node.description
+
+
+def test_no_sink_says_so_and_does_nothing(definitions, monkeypatch, client, ledger):
+    monkeypatch.setenv("ANALYTICS_SINK_TYPE", "none")
+    get_settings.cache_clear()
+    ledger.failed_debt(START)
+    result = run(definitions)
+    assert result.success
+    assert not result.get_asset_materialization_events()
+    assert client.query("select count() from tinko.attempts").result_rows == [(0,)]
+
+
+def test_the_sensor_rings_only_while_the_ledger_moves(
+    definitions, configured, client, ledger, clock
+):
+    from tinko_pipelines.core.analytics import sink
+    from tinko_pipelines.core.clock import DatabaseClock
+    from tinko_pipelines.core.db.engine import libpq_url
+
+    business = DatabaseClock(libpq_url(get_settings().database_worker_url))
+    sensor = definitions.get_sensor_def("analytics_sensor")
+    schedule = definitions.get_schedule_def("analytics_hourly")
+
+    def rung(definition, context) -> bool:
+        return bool(definition.evaluate_tick(context).run_requests)
+
+    def both() -> tuple[bool, bool]:
+        with dg.instance_for_test() as instance:
+            resources = definitions.resources
+            return (
+                rung(sensor, dg.build_sensor_context(instance=instance, resources=resources)),
+                rung(schedule, dg.build_schedule_context(instance=instance, resources=resources)),
+            )
+
+    assert both() == (False, True)  # no row: business time is wall time
+    business.run_from(START, 60)
+    ledger.failed_debt(START)
+    assert both() == (True, False)
+    sink.run(worker_engine(), client, clock)
+    assert both() == (False, False)
+    business.close()
+    with worker_engine().begin() as connection:
+        connection.exec_driver_sql(
+            "update business_clock set rate = 1, frozen = false, epoch = now()"
+        )
