@@ -74,4 +74,10 @@ def _on_debt(row: Doc, earlier: list[Doc], due: int) -> list[str]:
         minute = local.hour * 60 + local.minute
         if 600 <= minute < 780 or 1020 <= minute < 1290:
             broken.append("upi_outside_window")
+    # the surface marks these when the debit is made: only it knows what may still be authorised
+    if row["facts"].get("unresolved"):
+        broken.append("debit_while_unresolved")
+    told = row["facts"].get("notice_at")
+    if told and int(row["facts"]["executes_at"]) - int(told) < DAY:
+        broken.append("debit_without_notice")
     return broken

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -59,7 +60,7 @@ class Call:
 
     account: Doc
     path: Mapping[str, Any]
-    query: Mapping[str, str]
+    query: QueryParams
     body: Doc = field(default_factory=dict)
 
 

@@ -144,7 +144,7 @@ class Pages:
         order = door.order()
         instrument = self._instrument(door.payer, order, fields["card"])
         payment = self._payments.pay_present(door.account, order, instrument, door.payer,
-                                             description=f"#{order['id']}")  # fmt: skip
+                                             description=_shown_as(order))  # fmt: skip
         if payment["status"] == "failed":
             return self._show(path, door, fields, note=str(payment["error_description"]))
         link = door.link
@@ -171,6 +171,13 @@ def _label(instrument: Instrument) -> str:
     if instrument.method == "card":
         return f"{instrument.network.title()} •••• {instrument.last4}"
     return "UPI" if instrument.method == "upi" else f"{instrument.issuer} netbanking"
+
+
+def _shown_as(order: Doc) -> str | None:
+    """How a payment made on a page describes itself: links by their id without its prefix."""
+    if order["_link"]:
+        return f"#{order['_link'].removeprefix('plink_')}"
+    return f"Invoice #{order['_invoice']}" if order["_invoice"] else None
 
 
 async def _fields(request: Request) -> dict[str, str]:

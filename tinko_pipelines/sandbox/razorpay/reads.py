@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -40,6 +39,7 @@ class Reads:
             table += [(f"{name}/{{id}}", self._one(kind)), (name, self._many(kind))]
         table = [
             ("settlements/recon/combined", self.recon),
+            ("payments/{id}", self.payment),
             ("orders/{id}/payments", self.order_payments),
             ("payments/{id}/refunds/{refund}", self.payment_refund),
             ("payments/{id}/refunds", self.payment_refunds),
@@ -72,18 +72,37 @@ class Reads:
             wanted = {
                 name: call.query[name] for name in _FILTERS.get(kind, ()) if name in call.query
             }
-            found = self._page(call, kind, lambda doc: all(doc[n] == v for n, v in wanted.items()))
             if kind == b.LINK:
-                return {"payment_links": [public(doc) for doc in found]}
-            return collection(found)
+                return {"payment_links": [public(doc) for doc in self._links(call, wanted)]}
+            found = self._page(call, kind, wanted)
+            return self._payments(call, found) if kind == b.PAYMENT else collection(found)
 
         return work
 
-    def _page(self, call: Call, kind: str, keep: Callable[[Doc], bool]) -> list[Doc]:
+    def _links(self, call: Call, wanted: Doc) -> list[Doc]:
+        if "payment_id" not in call.query:
+            return self._page(call, b.LINK, wanted)
+        payment = self._bank.get(b.PAYMENT, call.query["payment_id"], call.account)
+        order = self._bank.get(b.ORDER, payment["order_id"]) if payment else None
+        link = self._bank.get(b.LINK, order["_link"]) if order else None
+        return [link] if link else []
+
+    def _payments(self, call: Call, found: list[Doc]) -> Doc:
+        """Payments show their card where `expand[]=card` asks for it."""
+        if "card" in call.query.getlist("expand[]"):
+            return collection(found)
+        return collection([_without_card(doc) for doc in found])
+
+    def payment(self, call: Call) -> Doc:
+        found = self._payments(call, [self.need(call, b.PAYMENT)])["items"][0]
+        return dict(found)
+
+    def _page(self, call: Call, kind: str, wanted: Doc) -> list[Doc]:
         count, skip = fields.page(call.query)
         since, until = fields.number(call.query, "from"), fields.number(call.query, "to")
         found = self._bank.engine.store.newest(call.account["id"], kind, since, until)
-        return list(islice((doc for doc in found if keep(doc)), skip, skip + count))
+        kept = (doc for doc in found if all(doc[name] == wanted[name] for name in wanted))
+        return list(islice(kept, skip, skip + count))
 
     def _all(self, call: Call, kind: str, member: str, value: Any) -> list[Doc]:
         found = self._bank.engine.store.newest(call.account["id"], kind)
@@ -93,7 +112,7 @@ class Reads:
         order = self.need(call, b.ORDER)
         made = (self._bank.get(b.PAYMENT, self._bank.new_id("pay_", order["id"], "payment", n))
                 for n in range(order["attempts"]))  # fmt: skip
-        return collection([doc for doc in made if doc is not None][::-1])
+        return self._payments(call, [doc for doc in made if doc is not None][::-1])
 
     def payment_refunds(self, call: Call) -> Doc:
         return collection(self._all(call, b.REFUND, "payment_id", self.need(call, b.PAYMENT)["id"]))
@@ -128,3 +147,7 @@ class Reads:
             raise ApiError("The date is not valid.") from None
         lines = self._settlements.recon(call.account, since, until)
         return collection(lines[skip : skip + count])
+
+
+def _without_card(payment: Doc) -> Doc:
+    return {name: value for name, value in payment.items() if name != "card"}
