@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tinko_pipelines.sandbox.baselines import baselines
 from tinko_pipelines.sandbox.clockwork import Clockwork
 from tinko_pipelines.sandbox.engine import Engine, WorldExists
 from tinko_pipelines.sandbox.truth import truth
@@ -44,6 +46,7 @@ class Control:
             ("POST", "finish", self.finish),
             ("POST", "reset", self.reset),
             ("GET", "truth", self.truth),
+            ("GET", "baselines", self.baselines),
             ("GET", "debts", self.debts),
             ("PUT", "faults", self.set_faults),
             ("GET", "faults", self.faults),
@@ -85,8 +88,8 @@ class Control:
         account = self._engine.account(body["psp"], body["account_id"])
         if account is None:
             raise KeyError(f"account {body['account_id']}")
-        if body["url"] is not None and urlsplit(body["url"]).scheme not in ("http", "https"):
-            raise ValueError(f"url must be http(s), not {body['url']!r}")
+        if body["url"] is not None and urlsplit(body["url"]).scheme != "http":
+            raise ValueError(f"url must be http, not {body['url']!r}")
         account["url"] = body["url"]
         self._engine.store.put("account", account)
         return {"account_id": account["account_id"], "url": account["url"]}
@@ -134,6 +137,9 @@ class Control:
 
     async def truth(self, _: Body) -> Body:
         return truth(self._engine.store, self._engine.ledger)
+
+    async def baselines(self, _: Body) -> Body:
+        return await asyncio.to_thread(baselines, self._engine)
 
     async def debts(self, _: Body) -> Body:
         """Every debt with its attempts: for finding out where two counts part."""
