@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.psp.types import HandOver
+from tinko_pipelines.core.recovery.payer_door import open_payer_door
 from tinko_pipelines.core.settings import Settings
 
 
@@ -29,6 +30,4 @@ class DoorOpener(Protocol):
 
 def get_door_opener() -> DoorOpener:
     """The real one. Tests put a page of their own behind the button."""
-    from tinko_pipelines.core.recovery.payer_door import open_payer_door  # noqa: PLC0415
-
     return open_payer_door

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -116,7 +116,7 @@ def pay(here: Here, open_door: Annotated[DoorOpener, Depends(get_door_opener)]) 
             f"{base}{here.path}/return?lang={here.language}",
         )
     except Conflict as refusal:
-        return here.page(REFUSALS.get(refusal.code, PageState.PROCESSING), 409)
+        return _refused(here, refusal)
     except NotFound:
         return here.page(PageState.CANCELLED)
     except PspError as error:
@@ -138,12 +138,20 @@ def come_back_by_form(here: Here) -> Response:
     return RedirectResponse(f"{here.path}/return?lang={here.language}", 303, dict(HEADERS))
 
 
+def _refused(here: Visit, refusal: Conflict) -> Response:
+    """The ledger may know more by now: asking for the door has read the PSP."""
+    if here.claims is not None:
+        view = load_view(here.engine, here.claims.org_id, here.claims.obligation_id)
+        here = replace(here, view=view)
+    if here.state is PageState.PAYABLE:
+        return here.page(REFUSALS.get(refusal.code, PageState.PROCESSING), 409)
+    return here.page(here.state, STATUS.get(here.state, 409))
+
+
 def _hand_over(here: Visit, hand_over: HandOver) -> Response:
     if urlsplit(hand_over.url).scheme not in ("https", "http"):
         log.error("the PSP gave %r as the address of its page", hand_over.url)
         return here.page(PageState.UNAVAILABLE)
     if hand_over.post:
-        return hand_over_page(
-            hand_over, language=here.language, settings=here.settings, path=here.path
-        )
+        return hand_over_page(hand_over, language=here.language, settings=here.settings)
     return RedirectResponse(hand_over.url, 303, dict(HEADERS))

@@ -110,9 +110,7 @@ def state_page(
     )
 
 
-def hand_over_page(
-    hand_over: HandOver, *, language: str, settings: Settings, path: str
-) -> Response:
+def hand_over_page(hand_over: HandOver, *, language: str, settings: Settings) -> Response:
     """A form that posts itself to the PSP, with a button for who has no JavaScript."""
     texts = catalogue(I18N, language)
     return _respond(
@@ -123,7 +121,7 @@ def hand_over_page(
         say=texts.__getitem__,
         action=hand_over.url,
         fields=dict(hand_over.fields),
-        path=path,
+        path="",
         look_again=None,
     )
 
@@ -137,7 +135,7 @@ def policy(nonce: str, settings: Settings) -> str:
     plain = " http:" if settings.public_url.startswith("http:") else ""
     return (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-        f"form-action 'self' https:{plain}; base-uri 'none'; frame-ancestors 'none'"
+        f"img-src data:; form-action 'self' https:{plain}; base-uri 'none'; frame-ancestors 'none'"
     )
 
 

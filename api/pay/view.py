@@ -82,7 +82,7 @@ def load_view(
         if row is None:
             return None
         attempts = [
-            (actor, state)
+            (str(actor), str(state))
             for actor, state in connection.execute(
                 query("notifications", "attempts_in_the_air"), {"obligation_id": row.id}
             )

@@ -1,14 +1,11 @@
 import asyncio
 import smtplib
-import sys
-from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import payer_world
+from tests.integration.notifications import payer_world
+from tinko_pipelines.local.ports import free_port
 
 
 class Mailbox:
@@ -37,7 +34,7 @@ class Mailbox:
 class MailServer:
     def __init__(self):
         self.box = Mailbox()
-        self.port = payer_world.free_port()
+        self.port = free_port()
         self.start()
 
     def start(self):
@@ -52,12 +49,6 @@ class MailServer:
             return probe.noop()[0] == 250
 
 
-@pytest.fixture(scope="session")
-def payer_server(tmp_path_factory):
-    with payer_world.migrated_server(tmp_path_factory.mktemp("payer")) as server:
-        yield server
-
-
 @pytest.fixture
 def mail():
     server = MailServer()
@@ -66,11 +57,8 @@ def mail():
 
 
 @pytest.fixture
-def world(payer_server, mail):
-    payer_world.empty(payer_server)
-    made = payer_world.open_world(payer_server, smtp_host="127.0.0.1", smtp_port=mail.port)
-    yield made
-    made.close()
+def world(database, mail):
+    return payer_world.open_world(database, smtp_host="127.0.0.1", smtp_port=mail.port)
 
 
 @pytest.fixture

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 
 from fastapi import FastAPI
-from payer_world import PayerWorld
 
 from api import errors
 from api.pay import endpoints
 from api.pay.dependencies import get_door_opener
 from api.services import services_of
+from tests.integration.notifications.payer_world import PayerWorld
 from tinko_pipelines.core.notifications.links import VALID_FOR, LinkClaims, make_token
 from tinko_pipelines.core.psp.types import HandOver
 
 
 @dataclass
 class Doors:
-    """Stands in for `open_payer_door`: gives what the test set, or raises it; counts calls."""
+    """Stands in for `open_payer_door`: gives, raises or calls what the test set; counts calls."""
 
-    answer: HandOver | Exception = field(default_factory=lambda: HandOver("https://psp.example/h"))
+    answer: HandOver | Exception | Callable[[], HandOver] = field(
+        default_factory=lambda: HandOver("https://psp.example/h")
+    )
     asked: list[SimpleNamespace] = field(default_factory=list)
 
     def __call__(self, engine, org_id, obligation_id, clock, wall, settings, return_url):
@@ -30,7 +33,7 @@ class Doors:
         )
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return self.answer() if callable(self.answer) else self.answer
 
 
 def make_app(world: PayerWorld, doors: Doors) -> FastAPI:

@@ -1,60 +1,20 @@
-"""A migrated database of one's own, and the rows that a payer's link needs."""
+"""The rows that a payer's link needs, written as the worker writes them."""
 
 from __future__ import annotations
 
-import socket
 import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from tinko_pipelines.core.clock import FixedClock
-from tinko_pipelines.core.db.engine import make_engine, unit_of_work
-from tinko_pipelines.core.db.partitions import ensure
-from tinko_pipelines.core.db.tables import metadata
+from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.settings import Settings
-from tinko_pipelines.local.postgres import EmbeddedPostgres
 
-ROOT = Path(__file__).resolve().parents[3]
-START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+START = datetime(2026, 8, 3, 9, 30, tzinfo=UTC)
 SECRET = "a secret of the tests, long enough to sign with"
-
-
-def free_port() -> int:
-    for port in range(18100, 19900):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise RuntimeError("no free port between 18100 and 19900")
-
-
-@contextmanager
-def migrated_server(folder: Path):
-    """An embedded Postgres with the schema at head and the partitions of the tests' months."""
-    with EmbeddedPostgres(folder / "pg", free_port()) as server:
-        alembic = Config()
-        alembic.set_main_option("script_location", str(ROOT / "sql" / "postgres"))
-        alembic.set_main_option("path_separator", "os")
-        alembic.set_main_option("sqlalchemy.url", server.url("tinko_owner").replace("%", "%%"))
-        command.upgrade(alembic, "head")
-        owner = make_engine(server.url("tinko_owner"), pooled=False)
-        ensure(owner, START)
-        yield server
-        owner.dispose()
-
-
-def empty(server: EmbeddedPostgres) -> None:
-    """Remove every row, so that each test starts on nothing."""
-    owner = make_engine(server.url("tinko_owner"), pooled=False)
-    with owner.begin() as connection:
-        connection.execute(text("truncate " + ", ".join(metadata.tables)))
-    owner.dispose()
 
 
 @dataclass
@@ -63,7 +23,6 @@ class PayerWorld:
 
     worker: Engine
     app: Engine
-    owner: Engine
     settings: Settings
     clock: FixedClock = field(default_factory=lambda: FixedClock(START))
     org_id: uuid.UUID = field(default_factory=lambda: new_id(START))
@@ -87,7 +46,7 @@ class PayerWorld:
         case_state: str = "awaiting_payer",
         language: str | None = None,
         psp: str = "stripe",
-        description: str | None = "Monthly membership, March",
+        description: str | None = "Monthly membership, August",
     ) -> tuple[uuid.UUID, uuid.UUID]:
         """An obligation with its case and newest failure; (obligation_id, case_id)."""
         obligation, case = new_id(self.clock.now()), new_id(self.clock.now())
@@ -163,25 +122,16 @@ class PayerWorld:
         with unit_of_work(self.worker) as connection:
             return [dict(row._mapping) for row in connection.execute(text(statement), values)]
 
-    def close(self) -> None:
-        for engine in (self.worker, self.app, self.owner):
-            engine.dispose()
 
-
-def open_world(server: EmbeddedPostgres, **settings: object) -> PayerWorld:
+def open_world(database, **settings: object) -> PayerWorld:
+    """The merchant of a test, on its own `database` (the fixture of tests/conftest.py)."""
     made = Settings(
-        database_url=server.url("tinko_app"),
+        database_url=database.url("tinko_app"),
         jwt_secret=SECRET,
         smtp_from="billing@tinko.example",
-        public_url="http://127.0.0.1:8000",
-        **settings,
+        **{"public_url": "http://127.0.0.1:8000"} | settings,
     )
-    world = PayerWorld(
-        worker=make_engine(server.url("tinko_worker")),
-        app=make_engine(server.url("tinko_app")),
-        owner=make_engine(server.url("tinko_owner"), pooled=False),
-        settings=made,
-    )
+    world = PayerWorld(worker=database.worker, app=database.app, settings=made)
     world.add_merchant()
     return world
 

@@ -8,14 +8,15 @@ from urllib.parse import parse_qs
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from payer_world import START, free_port
 
+from tests.integration.notifications.payer_world import START
 from tinko_pipelines.core.notifications.channels import Delivery, Envelope, Result, channel_of
 from tinko_pipelines.core.notifications.delivery import open_channels
 from tinko_pipelines.core.notifications.messages import Content
 from tinko_pipelines.core.notifications.sms import TwilioChannel
 from tinko_pipelines.core.notifications.smtp import SmtpChannel
 from tinko_pipelines.core.settings import Settings
+from tinko_pipelines.local.ports import free_port
 
 CONTENT = Content("Subject ₹", "text ₹", "<p>html ₹</p>", "sms ₹")
 

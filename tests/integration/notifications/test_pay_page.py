@@ -5,24 +5,18 @@ from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from pay_app import Doors, link_of, make_app
-from payer_world import START
 
 from api.pay.pages import I18N
 from api.pay.view import PageState, page_state
+from tests.integration.notifications.pay_app import Doors, link_of, make_app
+from tests.integration.notifications.payer_world import START
 from tinko_pipelines.core.errors import Conflict, NotFound, PspUnreachable
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.states import AttemptState, ObligationState
 from tinko_pipelines.core.notifications.languages import LANGUAGES, catalogue, gaps
+from tinko_pipelines.core.notifications.links import VALID_FOR
 from tinko_pipelines.core.psp.types import HandOver
-
-
-class AlreadyPaid(Conflict):
-    code = "already_paid"
-
-
-class AttemptInFlight(Conflict):
-    code = "attempt_in_flight"
+from tinko_pipelines.core.recovery.payer_door import AlreadyPaid, AttemptInFlight
 
 
 @pytest.fixture
@@ -53,11 +47,11 @@ def test_it_shows_who_how_much_and_why(world, client, language):
     assert f'<html lang="{language}">' in page.text
     assert "Asha Yoga Studio" in page.text
     assert "₹1,299.00" in page.text
-    assert "Monthly membership, March" in page.text
+    assert "Monthly membership, August" in page.text
     assert says("payable", language, "button") in page.text
     reason = {"en": "not enough balance", "hi": "पर्याप्त राशि", "ta": "போதுமான தொகை"}
     assert reason[language] in page.text
-    assert "16 " in page.text
+    assert "17 " in page.text
 
 
 @pytest.mark.parametrize(
@@ -119,7 +113,7 @@ def test_another_tenants_debt_is_not_shown(world, client):
 
 def test_an_expired_link_is_410_in_business_time(world, client, doors):
     link = link_of(world, world.add_debt())
-    world.clock.advance(timedelta(days=14))
+    world.clock.advance(VALID_FOR)
     for answer in (client.get(link), client.post(link)):
         assert answer.status_code == 410
         assert says("expired") in answer.text
@@ -224,6 +218,19 @@ def test_what_the_door_rules_refuse_is_said_kindly(world, client, doors, refusal
     answer = client.post(link_of(world, world.add_debt()))
     assert answer.status_code == status
     assert says(shown) in answer.text
+
+
+def test_what_the_door_read_at_the_psp_is_what_the_payer_is_told(world, client, doors):
+    obligation, case = world.add_debt()
+
+    def find_it_void():
+        world.set_obligation(obligation, state="void")
+        raise AlreadyPaid("the obligation is void")
+
+    doors.answer = find_it_void
+    answer = client.post(link_of(world, (obligation, case)))
+    assert answer.status_code == 410
+    assert says("cancelled") in answer.text
 
 
 def test_coming_back_shows_what_the_ledger_knows(world, client):

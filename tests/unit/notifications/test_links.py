@@ -10,6 +10,7 @@ from tinko_pipelines.core.notifications.links import (
     LinkClaims,
     LinkExpired,
     LinkInvalid,
+    link_expiry,
     make_token,
     pay_url,
     read_token,
@@ -40,6 +41,18 @@ def test_it_ends_at_its_second_of_business_time_and_still_says_what_it_was_for()
         read_token(TOKEN, CLAIMS.expires_at, SETTINGS)
     assert over.value.claims == CLAIMS
     assert over.value.status == 410
+
+
+@pytest.mark.parametrize(
+    ("timezone", "ends"),
+    [
+        ("Asia/Kolkata", datetime(2026, 3, 16, 18, 29, 59, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 3, 17, 3, 59, 59, tzinfo=UTC)),  # summer time by then
+        ("No/Where", datetime(2026, 3, 16, 23, 59, 59, tzinfo=UTC)),
+    ],
+)
+def test_the_day_a_message_names_is_a_whole_day(timezone, ends):
+    assert link_expiry(NOW, timezone) == ends
 
 
 @given(position=st.integers(0, len(TOKEN) - 1), letter=st.sampled_from(ALPHABET))

@@ -20,8 +20,8 @@ from tinko_pipelines.core.notifications.channels import (
     Result,
 )
 from tinko_pipelines.core.notifications.links import (
-    VALID_FOR,
     LinkClaims,
+    link_expiry,
     make_token,
     pay_url,
     require_secret,
@@ -128,7 +128,9 @@ def _try(row: Taken, channel: Channel, settings: Settings, clock: Clock) -> Deli
 def write(row: Taken, settings: Settings, clock: Clock) -> Envelope:
     """The message of `row`, its link signed now. Raises MessageBroken, SettingsError."""
     now = clock.now()
-    claims = LinkClaims(row.org_id, row.case_id, row.obligation_id, now + VALID_FOR)
+    timezone = row.timezone or "UTC"
+    expires_at = link_expiry(now, timezone)
+    claims = LinkClaims(row.org_id, row.case_id, row.obligation_id, expires_at)
     merchant = row.merchant or settings.smtp_from
     facts = payment_link_facts(
         language=row.language,
@@ -136,8 +138,8 @@ def write(row: Taken, settings: Settings, clock: Clock) -> Envelope:
         amount=Money(row.outstanding_minor or 0, row.currency or "XXX"),
         reason=row.payload.get("reason"),
         link=pay_url(make_token(claims, settings), row.language, settings),
-        expires_at=claims.expires_at,
-        timezone=row.timezone or "UTC",
+        expires_at=expires_at,
+        timezone=timezone,
         description=row.description,
         payer_name=row.payer_name,
     )

@@ -78,11 +78,16 @@ def reason_text(reason: str | None, language: str) -> str | None:
     return texts.get(f"reasons.{reason}", texts["reasons.declined"])
 
 
-def format_date(at: datetime, timezone: str, language: str) -> str:
-    """The day of `at` in `timezone` (IANA; UTC where unknown): `14 March 2026`, `14 मार्च 2026`."""
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone `name`; UTC where there is none of that name."""
     try:
-        local = at.astimezone(ZoneInfo(timezone))
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        local = at.astimezone(ZoneInfo("UTC"))
+        return ZoneInfo("UTC")
+
+
+def format_date(at: datetime, timezone: str, language: str) -> str:
+    """The day of `at` in `timezone` (IANA): `14 March 2026`, `14 मार्च 2026`."""
+    local = at.astimezone(zone(timezone))
     month = catalogue(CATALOGUE, language)[f"months.m{local.month:02d}"]
     return f"{local.day} {month} {local.year}"

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from itsdangerous import BadSignature, Signer
 
 from tinko_pipelines.core.errors import NotFound, SettingsError, TinkoError
+from tinko_pipelines.core.notifications.languages import zone
 from tinko_pipelines.core.settings import Settings
 
 VALID_FOR = timedelta(days=14)
@@ -52,6 +53,14 @@ class LinkClaims:
     case_id: uuid.UUID
     obligation_id: uuid.UUID
     expires_at: datetime
+
+
+def link_expiry(now: datetime, timezone: str) -> datetime:
+    """When a link made at `now` ends: with the last second of a day, so that the day we name in
+    the message is a whole day of `timezone` (IANA, the merchant's).
+    """
+    local = (now + VALID_FOR).astimezone(zone(timezone))
+    return local.replace(hour=23, minute=59, second=59, microsecond=0).astimezone(UTC)
 
 
 def make_token(claims: LinkClaims, settings: Settings) -> str:
