@@ -1,8 +1,8 @@
 """Every kind of event is either read or listed as saying nothing of a debt."""
 
 import pytest
-from psp_payloads import razorpay_events, stripe_event, stripe_object
 
+from tests.unit.psp.psp_payloads import razorpay_events, stripe_event, stripe_object
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.razorpay import kinds as razorpay
 from tinko_pipelines.core.psp.stripe import kinds as stripe

@@ -24,6 +24,8 @@ T0 = datetime(2026, 10, 1, tzinfo=UTC)
 
 def payment(status, minutes=0, **more):
     at = T0 + timedelta(minutes=minutes)
+    if status != "failed":
+        more.pop("error", None)
     return PaymentSeen("ch_1", PaymentStatus(status), 100, "USD", T0, at, **more)
 
 

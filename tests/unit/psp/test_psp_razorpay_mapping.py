@@ -1,8 +1,8 @@
 """What Razorpay's entities and events say of a debt."""
 
 import pytest
-from psp_payloads import razorpay_event
 
+from tests.unit.psp.psp_payloads import razorpay_event
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import (
     DoorKind,

@@ -5,8 +5,8 @@ import hmac
 import time
 
 import pytest
-from psp_payloads import razorpay_event, stripe_event, stripe_object
 
+from tests.unit.psp.psp_payloads import razorpay_event, stripe_event, stripe_object
 from tinko_pipelines.core.errors import InvalidInput, SignatureInvalid, SignatureStale
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import Psp

@@ -1,8 +1,8 @@
 """What Stripe's objects and events say of a debt."""
 
 import pytest
-from psp_payloads import stripe_event, stripe_object
 
+from tests.unit.psp.psp_payloads import stripe_event, stripe_object
 from tinko_pipelines.core.failures.classifier import classify
 from tinko_pipelines.core.failures.taxonomy import Category
 from tinko_pipelines.core.psp import registry

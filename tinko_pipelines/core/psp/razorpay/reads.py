@@ -100,7 +100,13 @@ def _behind(calls: RazorpayCalls, seen: Observation, ref: Ref) -> Iterator[Obser
         yield mapping.payment_link(calls(sdk.payment_link.fetch, ref.object_id))
     elif ref.kind is RefKind.PAYMENT and _LINK.fullmatch(seen.description or ""):
         links = calls(sdk.payment_link.all, {"payment_id": ref.object_id}).get("payment_links")
-        yield from map(mapping.payment_link, links if isinstance(links, list) else [])
+        # the filter is only believed where the link itself agrees
+        own = {ref.object_id, *_ids(seen, RefKind.ORDER)}
+        for link in links if isinstance(links, list) else []:
+            paid = part(link, "payments")
+            named = {text(one, "payment_id") for one in paid} if isinstance(paid, list) else set()
+            if own & {text(link, "order_id"), *named}:
+                yield mapping.payment_link(link)
 
 
 def _cycle(calls: RazorpayCalls, cycle: str) -> Iterator[Observation]:

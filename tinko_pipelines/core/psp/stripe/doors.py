@@ -10,6 +10,7 @@ from tinko_pipelines.core.errors import PspRejected
 from tinko_pipelines.core.psp.payload import text
 from tinko_pipelines.core.psp.stripe import mapping
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
+from tinko_pipelines.core.psp.stripe.reads import owner_of
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorSeen,
@@ -26,14 +27,19 @@ _READ = {
 
 
 def close_door(calls: StripeCalls, door: DoorSeen) -> DoorSeen:
-    """Expire a Checkout Session; every kind is then read back as it stands now."""
+    """Expire a Checkout Session; every kind is then read back as it stands now. A PaymentIntent
+    that belongs to an invoice or session is no door of its own: it is closed unless paid."""
     path, observe = _READ[door.kind]
     if door.kind is DoorKind.CHECKOUT_SESSION and door.status is DoorStatus.OPEN:
         # refused where it is completed or expired by now: what is read back says which
         with suppress(PspRejected):
             calls.post(f"{path}/{door.object_id}/expire")
     seen = observe(calls.get(f"{path}/{door.object_id}"))
-    return seen.doors[0] if seen.doors else replace(door, status=DoorStatus.CLOSED)
+    now = seen.doors[0] if seen.doors else replace(door, status=DoorStatus.CLOSED)
+    if now.kind is DoorKind.PAYMENT_INTENT and now.status is DoorStatus.OPEN:
+        owner = owner_of(calls, now.object_id)
+        return now if owner.is_empty else replace(now, status=DoorStatus.CLOSED)
+    return now
 
 
 def hand_over(

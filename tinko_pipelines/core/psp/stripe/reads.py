@@ -24,6 +24,7 @@ from tinko_pipelines.core.psp.types import (
     RefKind,
 )
 
+_OWNERS = (DoorKind.INVOICE, DoorKind.CHECKOUT_SESSION)
 _EXPAND_INTENT = ["latest_charge", "payment_method"]
 
 
@@ -61,6 +62,12 @@ def read(calls: StripeCalls, refs: tuple[Ref, ...]) -> Observation:
     return refresh(seen, payments)
 
 
+def owner_of(calls: StripeCalls, intent_id: str) -> Observation:
+    """The invoice, else the Checkout Session, that a PaymentIntent belongs to; empty for a bare
+    one."""
+    return merge_all(_join(calls, Observation(refs=(Ref(RefKind.PAYMENT_INTENT, intent_id),))))
+
+
 def invoice_intents(calls: StripeCalls, invoice_id: str) -> list[str]:
     """The PaymentIntents through which an invoice is paid, the default one among them."""
     found = (
@@ -86,7 +93,7 @@ def _completed(calls: StripeCalls, seen: Observation) -> Observation:
         for invoice in _ids(merge_all([seen, *fresh]), RefKind.INVOICE)
     ]
     fresh += [mapping.invoice(invoice) for invoice in invoices]
-    found = _owned_by_session(refresh(seen, merge_all(fresh)))
+    found = _owned(refresh(seen, merge_all(fresh)))
     mandate = _mandate(calls, found, invoices, intents)
     return replace(found, has_mandate=mandate is not None, mandate_ref=mandate)
 
@@ -112,9 +119,10 @@ def _join(calls: StripeCalls, seen: Observation) -> Iterator[Observation]:
                 yield mapping.checkout_session(session)
 
 
-def _owned_by_session(seen: Observation) -> Observation:
-    """A PaymentIntent made by a Checkout Session is paid there and nowhere else: not by us."""
-    if not any(door.kind is DoorKind.CHECKOUT_SESSION for door in seen.doors):
+def _owned(seen: Observation) -> Observation:
+    """A PaymentIntent of an invoice or Checkout Session is no door beside it: it is paid through
+    its owner, can neither be confirmed nor cancelled alone, and so counts as closed."""
+    if not any(door.kind in _OWNERS for door in seen.doors):
         return seen
     doors = tuple(
         replace(door, status=DoorStatus.CLOSED)
