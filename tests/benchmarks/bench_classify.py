@@ -2,8 +2,9 @@
 
 The rows look like an archive of both PSPs: known codes with the companions PSPs send, 1 in 100
 spelled oddly, 1 in 100 unknown. The ceiling joins the very same rows to the same code table and
-fetches the same answer columns, by PSP and by one column, made beforehand, that holds the reason
-or decline code; it knows no precedence, no networks, no advice codes, no odd spelling.
+adds the same answer columns, by PSP and by one column, made beforehand, that holds the reason or
+decline code. It copies no other column; it knows no precedence, networks, advice codes or odd
+spelling.
 """
 
 from __future__ import annotations
@@ -36,10 +37,11 @@ def classify_benchmark(scale: float) -> Iterator[Benchmark]:
     sample = frame.head(peer_rows)
     assert classify_frame(sample)["row"].to_list() == [a.row for a in one_by_one(sample)]
 
-    worded, table = frame.with_columns(WORD), code_table()
+    keys, table = frame.select("psp", WORD), code_table()
 
     def bare_join() -> pl.DataFrame:
-        return worded.join(table, on=["psp", "word"], how="left", maintain_order="left")
+        joined = keys.join(table, on=["psp", "word"], how="left", maintain_order="left")
+        return frame.with_columns(joined.select(ANSWERS))
 
     unmatched = bare_join()["category"].null_count()
     assert rows * 0.01 <= unmatched <= rows * 0.05  # the oddly spelled and the unknown

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import polars as pl
 
 from tinko_pipelines.core.failures.codetable import CodeTable, MatchKind, default_table
-from tinko_pipelines.core.failures.dense import LEVELS, NARROWING, OWNERS, DenseTable
+from tinko_pipelines.core.failures.dense import LEVELS, OWNERS, DenseTable
 from tinko_pipelines.core.failures.states import NONE, StateNumbers
-from tinko_pipelines.core.failures.vocabulary import Numbers, Vocabulary, encode
+from tinko_pipelines.core.failures.vocabulary import Numbers, Places, Vocabulary
 
-Places = npt.NDArray[np.intp]
+Lines = npt.NDArray[np.uint32]
 
 
 def classify_frame(df: pl.DataFrame, table: CodeTable | None = None) -> pl.DataFrame:
@@ -28,19 +28,7 @@ def classify_frame(df: pl.DataFrame, table: CodeTable | None = None) -> pl.DataF
     another type, is as if all null. The words come back as Enums.
     """
     dense = _dense(table or default_table())
-    numbers = encode(df, {name: dense.vocabularies[name] for name in ALWAYS})
-    state = np.zeros(df.height, np.uint32)
-    for kind in LEVELS_ALWAYS_ASKED:
-        matched = _matched(dense, df, numbers, kind)
-        if matched is not None:
-            state = _advance(dense, kind, state, matched)
-    _ask_code(dense, df, numbers, state)
-    return df.with_columns(dense.answers[state])
-
-
-# the bare code comes last, and only for the rows that need it
-LEVELS_ALWAYS_ASKED = LEVELS[:-1]
-ALWAYS = ("psp", *LEVELS_ALWAYS_ASKED)
+    return df.with_columns(dense.answers[_Frame(df, dense).states()])
 
 
 @lru_cache(maxsize=8)
@@ -48,69 +36,83 @@ def _dense(table: CodeTable) -> DenseTable:
     return DenseTable(table)
 
 
-def _advance(
-    dense: DenseTable, kind: MatchKind, state: StateNumbers, matched: Numbers
-) -> StateNumbers:
-    """The states the matched rows of `kind` lead to."""
-    targets = dense.next_state[kind]
-    return targets.ravel().take(state * np.uint32(targets.shape[1]) + matched)
+class _Frame:
+    """One frame being classified: the state of every row, as levels are taken in."""
 
+    def __init__(self, df: pl.DataFrame, dense: DenseTable) -> None:
+        self.df, self.dense = df, dense
+        self.state: StateNumbers = np.zeros(df.height, np.uint32)
+        self.psp = self._numbers("psp")
 
-def _matched(
-    dense: DenseTable, df: pl.DataFrame, numbers: dict[str, Numbers], kind: MatchKind
-) -> Numbers | None:
-    """The row of `kind` for each row of the frame, or NONE; None when no row matches at all."""
-    words = numbers[kind]
-    if not words.any():
-        return None
-    if OWNERS[kind] == "psp":
-        line = numbers["psp"] * np.uint32(dense.vocabularies[kind].size) + words
-        matched = dense.matches[kind].take(line)
+    def states(self) -> StateNumbers:
+        for kind in LEVELS:
+            if kind is MatchKind.CODE:
+                self._take_in_code()
+            elif kind in self.df.columns:
+                self._take_in(kind, *self.dense.vocabularies[kind].encode(self.df[kind]))
+        return self.state
+
+    def _take_in(self, kind: MatchKind, places: Places, words: Numbers) -> None:
+        """Let the rows matching `words`, which stand at `places`, lead to new states."""
+        if OWNERS[kind] == "psp":
+            owners = self.psp if len(places) == self.df.height else self.psp.take(places)
+        else:
+            hit = np.flatnonzero(words >= Vocabulary.KNOWN)
+            places, words = places[hit], words[hit]
+            owners = self._numbers("network", places)
+        if not len(places):
+            return
+        line = owners * np.uint32(self.dense.vocabularies[kind].size) + words
+        matched = self.dense.matches[kind].take(line)
         if kind is MatchKind.REASON:
-            _narrow(dense, df, line, matched)
-        return matched
-    matched = np.zeros(len(words), np.uint16)
-    places = np.flatnonzero(words >= Vocabulary.KNOWN)
-    if len(places):
-        networks = _encode_at(dense, df, places, "network")["network"]
-        line = networks * np.uint32(dense.vocabularies[kind].size) + words[places]
-        matched[places] = dense.matches[kind].take(line)
-    return matched
+            self._narrow(places, line, matched)
+        self._advance(kind, places, matched)
 
+    def _narrow(self, places: Places, line: Lines, matched: Numbers) -> None:
+        """Where a reason means different things by source or step, look closer."""
+        at = np.flatnonzero(self.dense.is_narrowed.take(line))
+        if len(at):
+            source, step = (self._numbers(name, places[at]) for name in ("source", "step"))
+            column = source * np.uint32(self.dense.vocabularies["step"].size) + step
+            matched[at] = self.dense.narrowed[line[at], column]
 
-def _narrow(
-    dense: DenseTable, df: pl.DataFrame, line: npt.NDArray[np.uint32], matched: Numbers
-) -> None:
-    """Where a reason means different things by source or step, look closer."""
-    places = np.flatnonzero(dense.is_narrowed.take(line))
-    if len(places):
-        at = _encode_at(dense, df, places, *NARROWING)
-        column = at["source"] * np.uint32(dense.vocabularies["step"].size) + at["step"]
-        matched[places] = dense.narrowed[line[places], column]
+    def _take_in_code(self) -> None:
+        """What nothing has explained, the PSP's bare code may."""
+        kind = MatchKind.CODE
+        places = np.flatnonzero(self.dense.unexplained.take(self.state)).astype(np.uint32)
+        if not len(places):
+            return
+        words = self._numbers(kind, places)
+        line = self.psp.take(places) * np.uint32(self.dense.vocabularies[kind].size) + words
+        matched = self.dense.matches[kind].take(line)
+        generic = np.flatnonzero(self.dense.generic.take(matched))
+        said = (MatchKind.REASON, MatchKind.DECLINE_CODE)
+        worded = [self._numbers(name, places[generic]) != Vocabulary.ABSENT for name in said]
+        matched[generic[worded[0] | worded[1]]] = NONE
+        self._advance(kind, places, matched)
 
+    def _advance(self, kind: MatchKind, places: Places, matched: Numbers) -> None:
+        targets = self.dense.next_state[kind]
+        whole = len(places) == self.df.height
+        held = self.state if whole else self.state.take(places)
+        reached = targets.ravel().take(held * np.uint32(targets.shape[1]) + matched)
+        if whole:
+            self.state = reached
+        else:
+            self.state[places] = reached
 
-def _ask_code(
-    dense: DenseTable, df: pl.DataFrame, numbers: dict[str, Numbers], state: StateNumbers
-) -> None:
-    """What nothing has explained yet, the PSP's bare code may (into `state`)."""
-    kind = MatchKind.CODE
-    places = np.flatnonzero(dense.unexplained.take(state))
-    if not len(places):
-        return
-    codes = _encode_at(dense, df, places, kind)[kind]
-    psps = numbers["psp"][places]
-    matched = dense.matches[kind].take(psps * np.uint32(dense.vocabularies[kind].size) + codes)
-    worded = numbers[MatchKind.REASON][places] | numbers[MatchKind.DECLINE_CODE][places]
-    matched[dense.generic.take(matched) & (worded != Vocabulary.ABSENT)] = NONE
-    state[places] = _advance(dense, kind, state[places], matched)
-
-
-def _encode_at(
-    dense: DenseTable, df: pl.DataFrame, places: Places, *names: str
-) -> dict[str, Numbers]:
-    """The numbers of some columns, at some rows only."""
-    present = df.select(name for name in names if name in df.columns)
-    if not present.width:  # it would forget its height
-        return {name: np.zeros(len(places), np.uint16) for name in names}
-    part = present if len(places) == df.height else present[places]
-    return encode(part, {name: dense.vocabularies[name] for name in names})
+    def _numbers(self, name: str, places: Places | None = None) -> Numbers:
+        """The numbers of a column, at some rows or at all of them."""
+        values = (
+            self.df[name]
+            if name in self.df.columns
+            else pl.Series([None]).new_from_index(0, self.df.height)
+        )
+        if places is not None and len(places) != len(values):
+            values = values.gather(places)
+        found, words = self.dense.vocabularies[name].encode(values)
+        if len(found) == len(values):
+            return words
+        numbers = np.zeros(len(values), np.uint16)
+        numbers[found] = words
+        return numbers
