@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any
 
 from tinko_pipelines.core.psp.razorpay import charging, doors, reads
-from tinko_pipelines.core.psp.razorpay.client import RazorpayCalls
+from tinko_pipelines.core.psp.razorpay.client import API, RazorpayCalls
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     Credentials,
@@ -19,8 +19,6 @@ from tinko_pipelines.core.psp.types import (
     Psp,
     Ref,
 )
-
-API = "https://api.razorpay.com"
 
 
 class RazorpayAdapter:

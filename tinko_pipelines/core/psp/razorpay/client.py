@@ -18,9 +18,11 @@ from tinko_pipelines.core.errors import (
     PspRejected,
     PspUnreachable,
 )
+from tinko_pipelines.core.psp.http import kept_session
 from tinko_pipelines.core.psp.payload import part, text
 from tinko_pipelines.core.psp.types import Credentials
 
+API = "https://api.razorpay.com"
 PAGE = 100
 
 
@@ -61,11 +63,11 @@ class RazorpayCalls:
 
     def __init__(self, credentials: Credentials, timeout: float) -> None:
         """`timeout` in seconds of real time, for connecting and for each read."""
-        options = {"base_url": credentials.base_url} if credentials.base_url else {}
+        base_url = credentials.base_url or API
         self.sdk = razorpay.Client(
-            session=TimedSession(timeout),
+            session=kept_session(base_url, TimedSession(timeout)),
             auth=(credentials.api_key, credentials.api_secret or ""),
-            **options,
+            base_url=base_url,
         )
         self.key_id = credentials.api_key
 

@@ -17,6 +17,7 @@ from tinko_pipelines.core.errors import (
     PspRejected,
     PspUnreachable,
 )
+from tinko_pipelines.core.psp.http import kept_session
 from tinko_pipelines.core.psp.types import Credentials
 
 PAGE = 100
@@ -27,11 +28,12 @@ class StripeCalls:
 
     def __init__(self, credentials: Credentials, timeout: float) -> None:
         """`timeout` in seconds of real time, for connecting and for each read."""
+        session = kept_session(credentials.base_url or stripe.DEFAULT_API_BASE)
         self._client = stripe.StripeClient(
             credentials.api_key,
             base_addresses={"api": credentials.base_url} if credentials.base_url else {},
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=timeout),
+            http_client=stripe.RequestsClient(timeout=timeout, session=session),
         )
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
