@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
-from tinko_pipelines.sandbox.app import make_app
+from tinko_pipelines.sandbox.app import PSPS, make_app
 from tinko_pipelines.sandbox.wire import DroppableProtocol
 
 
@@ -23,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--psp", action="append", choices=PSPS, help="only this one; repeatable")
     options = parser.parse_args(argv)
     secret = os.environ.get("SANDBOX_SECRET", "")
     if not secret:
@@ -34,6 +35,7 @@ def main(argv: list[str] | None = None) -> int:
         base_url=os.environ.get("SANDBOX_URL", f"http://{options.host}:{options.port}"),
         clock_dsn=os.environ.get("SANDBOX_CLOCK_DSN") or None,
         mail_url=os.environ.get("MAIL_URL") or None,
+        psps=tuple(options.psp or PSPS),
     )
     uvicorn.run(
         app,

@@ -116,10 +116,19 @@ class Agent:
         except httpx.HTTPError:
             return
         if answer.headers.get(OUTCOME_HEADER) == "failed" and tries < 3:
-            visit = f"{args['url']}#{tries}"
+            # by the payer's own count of visits: addresses hold ports and tokens
+            number = args["visit"] if "visit" in args else self._visits(payer)
+            args = {**args, "visit": number}
+            visit = f"{number}.{tries}"
             if engine.draws.chance(payer.persistence, payer.id, "persists", visit):
                 wait = engine.draws.between(60, 900, payer.id, "tries again", visit)
                 engine.at(engine.now + wait, "payer.hosted", **{**args, "tries": tries + 1})
+
+    def _visits(self, payer: Payer) -> int:
+        store = self._engine.store
+        kept = store.get("visits", payer.id) or {"id": payer.id, "count": 0}
+        store.put("visits", {**kept, "count": kept["count"] + 1})
+        return int(kept["count"])
 
     def _card(self, payer: Payer, tries: int) -> str:
         first = payer.instruments[0]

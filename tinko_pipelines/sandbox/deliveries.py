@@ -7,11 +7,10 @@ at all: the receiver may be down) is tried again with back-off in business time.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
-
-import httpx
+from typing import TYPE_CHECKING
 
 from tinko_pipelines.sandbox.payers import HOUR
+from tinko_pipelines.sandbox.poster import Poster
 from tinko_pipelines.sandbox.store import Doc
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 # like Stripe's: soon at first, then hours apart; then every twelve hours until day five
 RETRY_AFTER = (60, 300, 1800, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR)
 _LAST_RETRY, _GIVE_UP = 12 * HOUR, 120 * HOUR
-_TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 _AT_ONCE = 8
 
 
@@ -29,7 +27,7 @@ class Deliveries:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._client: httpx.AsyncClient | None = None
+        self._poster = Poster()
 
     def enqueue(self, account: Doc, event_id: str) -> None:
         """Plan the deliveries of an event made now."""
@@ -113,23 +111,17 @@ class Deliveries:
             return None
         body = event["body"].encode()
         surface = self._engine.surfaces[account["psp"]]
-        headers: dict[str, Any] = {
+        headers = {
             "content-type": "application/json; charset=utf-8",
             **surface.sign(account, event["id"], body),
         }
-        if self._client is None:
-            limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
-            self._client = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, trust_env=False)
         try:
-            answer = await self._client.post(account["url"], content=body, headers=headers)
-        except httpx.HTTPError:
+            return await self._poster.post(account["url"], body, headers)
+        except OSError:
             return None
-        return answer.status_code
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._poster.close()
 
     def waiting(self) -> int:
         """Deliveries that are still to be made."""

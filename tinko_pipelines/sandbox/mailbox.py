@@ -27,25 +27,28 @@ class Mailbox:
         """Read what is new; each reader who will act is given the time they act at."""
         if self._url is None:
             return 0
-        engine = self._engine
-        place = engine.store.get("meta", "mail") or {"id": "mail", "after": 0}
+        store = self._engine.store
+        place = store.get("meta", "mail") or {"id": "mail", "after": 0}
+        read = 0
+        while messages := await self._page(place["after"]):
+            for message in messages:
+                place["after"] = max(place["after"], message["id"])
+                self._heed(message)
+            read += len(messages)
+            store.put("meta", place)
+        return read
+
+    async def _page(self, after: int) -> list[dict[str, Any]]:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=5.0, trust_env=False)
         try:
-            answer = await self._client.get(
-                f"{self._url}/api/messages", params={"after": place["after"]}
-            )
+            answer = await self._client.get(f"{self._url}/api/messages", params={"after": after})
             answer.raise_for_status()
             messages: list[dict[str, Any]] = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             log.warning("the mail page cannot be read: %s", error)
-            return 0
-        for message in messages:
-            place["after"] = max(place["after"], message["id"])
-            self._heed(message)
-        if messages:
-            engine.store.put("meta", place)
-        return len(messages)
+            return []
+        return messages
 
     def _heed(self, message: dict[str, Any]) -> None:
         engine, draws = self._engine, self._engine.draws
