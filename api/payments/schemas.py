@@ -125,7 +125,7 @@ class ObligationLine(Read):
     description: str | None
     customer_ref: str | None
     payer_language: str | None
-    psp_retries: bool
+    psp_retries: bool | None
     has_mandate: bool | None
     cycle_end: datetime | None
     superseded_by: UUID | None

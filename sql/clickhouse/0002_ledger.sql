@@ -16,7 +16,7 @@ create table if not exists tinko.obligations (
     paid_minor Int64 comment 'Captured so far, in minor units of currency',
     refunded_minor Int64 comment 'Given back so far, in minor units of currency',
     currency LowCardinality(String) comment 'ISO 4217, upper case',
-    psp_retries Bool comment 'The PSP collects this debt again by itself',
+    psp_retries Nullable(Bool) comment 'The PSP collects this debt again by itself',
     has_mandate Nullable(Bool) comment 'A stored instrument may be charged; null where the PSP has not said',
     cycle_end Nullable(DateTime64(6, 'UTC')) comment 'End of the subscription cycle the debt is of',
     superseded_by Nullable(UUID) comment 'Obligation this one was merged into',

@@ -50,7 +50,9 @@ select exists(
 -- name: standing
 -- What the ledger already knows of some objects, to see whether the PSP must be asked for more.
 -- Index: pk_psp_refs, pk_obligations.
-select r.object_id, r.kind, o.has_mandate
+select
+    r.object_id,
+    o.has_mandate is not null and o.psp_retries is not null as told
 from psp_refs as r
 inner join obligations as o on r.obligation_id = o.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))

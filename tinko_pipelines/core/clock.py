@@ -72,7 +72,11 @@ class ClockRow:
         """Business time at `wall`. It never passes the wall: signature checks look at the wall."""
         if self.frozen:
             return min(self.epoch, wall)
-        return min(self.epoch + (wall - self.anchor) * self.rate, wall)
+        # in seconds first: a fast clock left alone for long would pass the last date there is
+        ahead = (wall - self.anchor).total_seconds() * self.rate
+        if ahead >= (wall - self.epoch).total_seconds():
+            return wall
+        return self.epoch + timedelta(seconds=ahead)
 
     def rate_at(self, wall: datetime) -> float:
         """The rate in force: once business time has met the wall, it is 1."""

@@ -356,7 +356,7 @@ def upgrade():
         sa.Column("payer_email", sa.Text(), nullable=True),
         sa.Column("payer_phone", sa.Text(), nullable=True),
         sa.Column("payer_language", sa.Text(), nullable=True),
-        sa.Column("psp_retries", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("psp_retries", sa.Boolean(), nullable=True),
         sa.Column("has_mandate", sa.Boolean(), nullable=True),
         sa.Column("mandate_ref", sa.Text(), nullable=True),
         sa.Column("cycle_end", sa.DateTime(timezone=True), nullable=True),

@@ -7,6 +7,7 @@ the network's name, the bare code) are read for those rows only.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +19,7 @@ from tinko_pipelines.core.failures.dense import LEVELS, OWNERS, DenseTable
 from tinko_pipelines.core.failures.states import NONE, StateNumbers
 from tinko_pipelines.core.failures.vocabulary import Numbers, Places, Vocabulary
 
+PART = 250_000  # rows whose numbers fit the cache; parts run on Polars' number of threads
 Lines = npt.NDArray[np.uint32]
 
 
@@ -28,7 +30,12 @@ def classify_frame(df: pl.DataFrame, table: CodeTable | None = None) -> pl.DataF
     another type, is as if all null. The words come back as Enums.
     """
     dense = _dense(table or default_table())
-    return df.with_columns(dense.answers[_Frame(df, dense).states()])
+    parts = [df.slice(start, PART) for start in range(0, df.height, PART)]
+    if len(parts) < 2:
+        return df.with_columns(dense.answers[_Frame(df, dense).states()])
+    with ThreadPoolExecutor(min(len(parts), pl.thread_pool_size())) as pool:
+        states = list(pool.map(lambda part: _Frame(part, dense).states(), parts))
+    return df.with_columns(dense.answers[np.concatenate(states)])
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -120,11 +120,11 @@ def _resolve(
     report: Report,
 ) -> dict[uuid.UUID, Observation]:
     """Ask the PSP for what the events leave out; an event whose PSP is away waits."""
-    known = _standing(engine, seat, seen.values())
+    told = _told(engine, seat, seen.values())
     resolved: dict[uuid.UUID, Observation] = {}
     asked: set[str] = set()
     for key, one in seen.items():
-        if not needs_resolving(one, known, asked):
+        if not needs_resolving(one, told, asked):
             resolved[key] = one
             continue
         try:
@@ -143,31 +143,30 @@ def _resolve(
     return resolved
 
 
-def needs_resolving(
-    one: Observation, known: dict[str, tuple[str, bool | None]], asked: set[str]
-) -> bool:
-    """Whether the debt behind `one` may have a stronger name than it says, or a stored mandate
-    that nobody has told us of. `known`: object id → (kind, has_mandate)."""
+def needs_resolving(one: Observation, told: Mapping[str, bool], asked: set[str]) -> bool:
+    """Whether the debt behind `one` may have a stronger name than it says, or whether it failed
+    and nobody has told us yet of a stored mandate or of who retries.
+
+    `told`: by object id, whether the debt it is known to stand for has been told both.
+    """
     if not one.refs or any(ref.object_id in asked for ref in one.refs):
         return False
-    standing = [known[ref.object_id] for ref in one.refs if ref.object_id in known]
+    standing = [told[ref.object_id] for ref in one.refs if ref.object_id in told]
     if not standing:
         return True
     failed = any(payment.status is PaymentStatus.FAILED for payment in one.payments)
-    mandate_open = all(has_mandate is None for _, has_mandate in standing)
-    return failed and mandate_open and one.has_mandate is None
+    said = one.has_mandate is not None and one.psp_retries is not None
+    return failed and not any(standing) and not said
 
 
-def _standing(
-    engine: Engine, seat: Seat, seen: Iterable[Observation]
-) -> dict[str, tuple[str, bool | None]]:
+def _told(engine: Engine, seat: Seat, seen: Iterable[Observation]) -> dict[str, bool]:
     object_ids = sorted({ref.object_id for one in seen for ref in one.refs})
     with unit_of_work(engine) as connection:
         rows = connection.execute(
             query("inbox", "standing"),
             {"connection_id": seat.account.connection_id, "object_ids": object_ids},
         )
-        return {row.object_id: (row.kind, row.has_mandate) for row in rows}
+        return {row.object_id: row.told for row in rows}
 
 
 def _mark(

@@ -124,7 +124,7 @@ def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
         amount=row.due_minor - row.paid_minor,
         currency=row.currency,
         retry_owner=row.retry_owner,
-        psp_retries=row.psp_retries,
+        psp_retries=bool(row.psp_retries),
         has_mandate=row.has_mandate,
         method=stored.method if stored else "unknown",
         network=stored and stored.network,

@@ -47,8 +47,9 @@ obligations = Table(
     text("payer_email", required=False),
     text("payer_phone", required=False),
     text("payer_language", required=False),
-    Column("psp_retries", Boolean, nullable=False, server_default="false"),
-    Column("has_mandate", Boolean),  # null: the PSP has not said
+    # null in both: the PSP has not said
+    Column("psp_retries", Boolean),
+    Column("has_mandate", Boolean),
     text("mandate_ref", required=False),
     instant("cycle_end", required=False),
     ref("superseded_by", required=False),

@@ -95,7 +95,9 @@ def _completed(calls: StripeCalls, seen: Observation) -> Observation:
     fresh += [mapping.invoice(invoice) for invoice in invoices]
     found = _owned(refresh(seen, merge_all(fresh)))
     mandate = _mandate(calls, found, invoices, intents)
-    return replace(found, has_mandate=mandate is not None, mandate_ref=mandate)
+    # Stripe collects again only what an invoice bills
+    retries = found.psp_retries if invoices else False
+    return replace(found, has_mandate=mandate is not None, mandate_ref=mandate, psp_retries=retries)
 
 
 def _join(calls: StripeCalls, seen: Observation) -> Iterator[Observation]:
