@@ -13,6 +13,7 @@ from api import docs, errors, health
 from api.console import endpoints as console
 from api.console.view import OverviewReader
 from api.console_api import endpoints as console_api
+from api.pay import endpoints as pay
 from api.payments import endpoints as payments
 from api.services import HERE, Services, build
 from api.webhooks import endpoints as webhooks
@@ -39,7 +40,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.services = services
     app.state.overview = OverviewReader()
     errors.install(app)
-    for part in (webhooks, payments, console_api, health, docs, console):
+    for part in (webhooks, pay, payments, console_api, health, docs, console):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=HERE / "console" / "static"), name="static")
     return app

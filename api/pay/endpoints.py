@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import psycopg
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from api.dependencies import ServicesOf
 from api.pay.dependencies import DoorOpener, get_door_opener
@@ -29,6 +31,7 @@ from tinko_pipelines.core.settings import Settings
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/pay", tags=["pay"], include_in_schema=False)
+DATABASE_DOWN = (psycopg.OperationalError, OperationalError)
 # what a refusal of the door rules means to the payer
 REFUSALS = {"already_paid": PageState.PAID, "attempt_in_flight": PageState.PROCESSING}
 
@@ -44,9 +47,12 @@ class Visit:
     language: str
     claims: LinkClaims | None
     view: PayView | None
+    down: bool = False  # the ledger cannot be read now
 
     @property
     def state(self) -> PageState:
+        if self.down:
+            return PageState.UNAVAILABLE
         return self.view.state if self.view is not None else PageState.INVALID
 
     @property
@@ -76,7 +82,7 @@ def visit(
     accept_language: Annotated[str | None, Header()] = None,
 ) -> Visit:
     """Read the link and the ledger; a link that is not ours has neither claims nor view."""
-    claims, view = None, None
+    claims, view, down = None, None, False
     engine, clock = services.app, services.clock
     try:
         claims = read_token(token, clock.now(), services.settings)
@@ -86,8 +92,11 @@ def visit(
         view = load_view(engine, claims.org_id, claims.obligation_id, expired=True)
     except LinkInvalid:
         pass
+    except DATABASE_DOWN as error:
+        log.error("the payer's page cannot read the ledger: %s", error)
+        down = True
     language = language_of(lang, accept_language, view)
-    return Visit(token, engine, clock, services.settings, language, claims, view)
+    return Visit(token, engine, clock, services.settings, language, claims, view, down)
 
 
 Here = Annotated[Visit, Depends(visit)]
@@ -119,8 +128,8 @@ def pay(here: Here, open_door: Annotated[DoorOpener, Depends(get_door_opener)]) 
         return _refused(here, refusal)
     except NotFound:
         return here.page(PageState.CANCELLED)
-    except PspError as error:
-        log.warning("no door for obligation %s: %s", here.view.obligation_id, error.detail)
+    except (PspError, *DATABASE_DOWN) as error:
+        log.warning("no door for obligation %s: %s", here.view.obligation_id, error)
         return here.page(PageState.UNAVAILABLE)
     return _hand_over(here, hand_over)
 

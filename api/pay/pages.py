@@ -33,7 +33,7 @@ STATUS: Mapping[PageState, int] = {
     PageState.CANCELLED: 410,
     PageState.EXPIRED: 410,
     PageState.INVALID: 404,
-    PageState.UNAVAILABLE: 502,
+    PageState.UNAVAILABLE: 503,
 }
 # seconds after which a page that waits for news looks again, also without JavaScript
 LOOK_AGAIN: Mapping[PageState, int] = {
@@ -105,7 +105,8 @@ def state_page(
         amount=values.get("amount"),
         reason=reason_text(view.reason, language) if view else None,
         look_again=LOOK_AGAIN.get(state),
-        known=view is not None,
+        # without a debt there is nothing to say of it, but that we cannot look it up now
+        named=view is not None or state is PageState.UNAVAILABLE,
         dated="date" in values,
     )
 

@@ -10,6 +10,7 @@ from api.pay.pages import I18N
 from api.pay.view import PageState, page_state
 from tests.integration.notifications.pay_app import Doors, link_of, make_app
 from tests.integration.notifications.payer_world import START
+from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.core.errors import Conflict, NotFound, PspUnreachable
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.states import AttemptState, ObligationState
@@ -17,6 +18,7 @@ from tinko_pipelines.core.notifications.languages import LANGUAGES, catalogue, g
 from tinko_pipelines.core.notifications.links import VALID_FOR
 from tinko_pipelines.core.psp.types import HandOver
 from tinko_pipelines.core.recovery.payer_door import AlreadyPaid, AttemptInFlight
+from tinko_pipelines.local.ports import free_port
 
 
 @pytest.fixture
@@ -209,8 +211,8 @@ def test_a_page_that_wants_a_post_gets_a_form(world, client, doors):
         (AttemptInFlight("wait"), 409, "processing"),
         (Conflict("another"), 409, "processing"),
         (NotFound("gone"), 410, "cancelled"),
-        (PspUnreachable("timeout"), 502, "unavailable"),
-        (HandOver("javascript:alert(1)"), 502, "unavailable"),
+        (PspUnreachable("timeout"), 503, "unavailable"),
+        (HandOver("javascript:alert(1)"), 503, "unavailable"),
     ],
 )
 def test_what_the_door_rules_refuse_is_said_kindly(world, client, doors, refusal, status, shown):
@@ -231,6 +233,15 @@ def test_what_the_door_read_at_the_psp_is_what_the_payer_is_told(world, client, 
     answer = client.post(link_of(world, (obligation, case)))
     assert answer.status_code == 410
     assert says("cancelled") in answer.text
+
+
+def test_while_the_ledger_is_down_the_payer_is_asked_to_wait(world, client, doors):
+    link = link_of(world, world.add_debt())
+    world.app = make_engine(f"postgresql://tinko_app@127.0.0.1:{free_port()}/tinko")
+    for answer in (client.get(link), client.post(link), client.get(link + "/return")):
+        assert answer.status_code == 503
+        assert says("unavailable") in answer.text
+    assert doors.asked == []
 
 
 def test_coming_back_shows_what_the_ledger_knows(world, client):
