@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tinko_pipelines.core.errors import InvalidInput, TinkoError
 
@@ -111,6 +112,11 @@ def install(app: FastAPI) -> None:
             request.url.path,
             headers=error.headers,
         )
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        # nobody reads this: it keeps a sender that hung up from looking like a fault of ours
+        return Response(status_code=499)
 
     @app.exception_handler(OperationalError)
     async def database(request: Request, error: OperationalError) -> Response:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from api.metrics import WebhookMetrics, new_registry
 from api.security import RateLimits
-from api.webhooks.directory import DatabaseFetch, Directory
+from api.webhooks.directory import DatabaseFetch, Directory, Fetch
 from api.webhooks.intake import Intake
 from api.webhooks.storage import InboxStorage, Storage
 from tinko_pipelines.core.clock import Clock, DatabaseClock
@@ -33,7 +33,7 @@ class Services:
     readonly: Engine
     worker: Engine
     intake: Intake
-    fetch: DatabaseFetch
+    fetch: Fetch
     limits: RateLimits
     registry: CollectorRegistry
     webhook_metrics: WebhookMetrics
@@ -48,15 +48,20 @@ class Services:
             self.clock.close()
 
 
-def build(settings: Settings, storage: Storage | None = None) -> Services:
+def build(
+    settings: Settings, storage: Storage | None = None, fetch: Fetch | None = None
+) -> Services:
     """Nothing is connected yet, so the API starts while Postgres is still down.
 
-    `storage` stands in for the inbox (the benchmark's peer and ceiling). Raises SettingsError for
-    a missing CREDENTIALS_KEY or malformed RATE_LIMIT_RULES.
+    `storage` and `fetch` stand in for the inbox and the lookup of connections (the benchmark's
+    peer and ceiling). Raises SettingsError for a missing CREDENTIALS_KEY or malformed
+    RATE_LIMIT_RULES.
     """
     registry = new_registry()
     metrics = WebhookMetrics(registry)
-    fetch = DatabaseFetch(settings.database_url, Envelope.from_setting(settings.credentials_key))
+    if fetch is None:
+        envelope = Envelope.from_setting(settings.credentials_key)
+        fetch = DatabaseFetch(settings.database_url, envelope)
     if storage is None:
         storage = InboxStorage(settings.database_url, observe=metrics.batch.observe)
         commits = storage.commits

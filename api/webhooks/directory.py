@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
@@ -35,7 +34,16 @@ class Receiver:
     loaded: float
 
 
-Fetch = Callable[[UUID], Awaitable[Receiver | None]]
+class Fetch(Protocol):
+    """Looks one connection up."""
+
+    async def __call__(self, connection_id: UUID) -> Receiver | None:
+        """None where no active connection has the id. Raises Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
 
 
 class Directory:
@@ -69,7 +77,7 @@ class Directory:
         """One question at a time per connection, however many requests wait for its answer."""
         task = self._asking.get(connection_id)
         if task is None:
-            task = asyncio.ensure_future(self._fetch(connection_id))
+            task = asyncio.create_task(self._fetch(connection_id))
             self._asking[connection_id] = task
             task.add_done_callback(lambda _: self._asking.pop(connection_id, None))
         # shielded: a caller that goes away must not take the others' answer with it

@@ -52,6 +52,7 @@ class GroupCommit(Generic[Item, Result]):
         self._observe = observe
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writing = 0
 
     @property
     def waiting(self) -> int:
@@ -66,7 +67,8 @@ class GroupCommit(Generic[Item, Result]):
             raise Unavailable("too many events wait to be stored", retry_after=1)
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._tasks) < self._writers:
+        if self._writing < self._writers:
+            self._writing += 1
             task = asyncio.create_task(self._write())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -78,11 +80,15 @@ class GroupCommit(Generic[Item, Result]):
             await asyncio.wait(self._tasks)
 
     async def _write(self) -> None:
-        while self._waiting:
-            size = min(len(self._waiting), self._max_batch)
-            batch = [self._waiting.popleft() for _ in range(size)]
-            self._observe(size)
-            await self._settle(batch)
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), self._max_batch)
+                batch = [self._waiting.popleft() for _ in range(size)]
+                self._observe(size)
+                await self._settle(batch)
+        finally:
+            # here and not when the task is done: an item that comes in between needs a writer
+            self._writing -= 1
 
     async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

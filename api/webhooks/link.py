@@ -13,9 +13,7 @@ from tinko_pipelines.core.db.engine import libpq_url
 
 # A PSP gives up after 5 s (Razorpay), so nothing may take longer. An answer means that the event
 # survives a crash, whatever the server's default for commits is.
-_OPTIONS = (
-    "-c timezone=UTC -c statement_timeout=3500 -c lock_timeout=3000 -c synchronous_commit=on"
-)
+_OPTIONS = "-c timezone=UTC -c statement_timeout=3500 -c lock_timeout=3000 -c synchronous_commit=on"
 _CONNECT_SECONDS = 2
 
 

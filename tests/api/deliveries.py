@@ -6,15 +6,28 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import httpx
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from api.main import create_app
 from api.services import build
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.psp.types import Credentials, Psp
+from tinko_pipelines.core.settings import Settings
+from tinko_pipelines.core.tenants.api_keys import create_api_key
+from tinko_pipelines.core.tenants.connections import create_connection
+from tinko_pipelines.core.tenants.envelope import Envelope
+from tinko_pipelines.core.tenants.organisations import create_organisation
+from tinko_pipelines.local.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,51 @@ class Merchant:
     stripe_secret: str
     razorpay_secret: str
     api_key: str
+
+
+def make_merchant(worker: Engine, key: SecretStr, slug: str = "acme") -> Merchant:
+    """An organisation with a connection per PSP and an API key."""
+    now = datetime.now(UTC)
+    envelope = Envelope.from_setting(key)
+    with unit_of_work(worker) as connection:
+        org = create_organisation(connection, slug, slug.title(), now)
+        ids = {
+            psp: create_connection(
+                connection,
+                org.org_id,
+                psp,
+                f"acct_{slug}",
+                Credentials(f"key_{slug}", "secret", (f"whsec_{slug}_{psp}",)),
+                now,
+                livemode=False,
+                envelope=envelope,
+            )
+            for psp in Psp
+        }
+        api_key = create_api_key(connection, org.org_id, "test", now)
+    return Merchant(
+        org.org_id,
+        ids[Psp.STRIPE],
+        ids[Psp.RAZORPAY],
+        f"whsec_{slug}_stripe",
+        f"whsec_{slug}_razorpay",
+        api_key,
+    )
+
+
+def settings_of(url: Callable[[str], str], key: str, **changes: Any) -> Settings:
+    """The API's settings over a database whose URLs by role are `url`'s; nothing else is up."""
+    return Settings(
+        database_url=url("tinko_app"),
+        database_owner_url=url("tinko_owner"),
+        database_worker_url=url("tinko_worker"),
+        database_readonly_url=url("tinko_readonly"),
+        credentials_key=key,
+        webhook_max_bytes=65_536,
+        clickhouse_url=f"http://127.0.0.1:{free_port()}/tinko",
+        smtp_port=free_port(),
+        **({"rate_limit_rules": "10000/minute"} | changes),
+    )
 
 
 @contextmanager

@@ -2,26 +2,34 @@
 
 import hashlib
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
 import pytest
-from deliveries import (
+from sqlalchemy import text
+
+from tests.api.deliveries import (
     encode,
+    make_merchant,
     post_razorpay,
     post_stripe,
     razorpay_event,
     serving,
+    settings_of,
     sign_stripe,
     stripe_event,
 )
-from sqlalchemy import text
-
 from tinko_pipelines.core.clock import DatabaseClock
-from tinko_pipelines.core.db.engine import libpq_url, unit_of_work
+from tinko_pipelines.core.db import partitions
+from tinko_pipelines.core.db.engine import libpq_url, make_engine, unit_of_work
 from tinko_pipelines.core.ids import id_time
 from tinko_pipelines.core.psp.types import Credentials
 from tinko_pipelines.core.tenants.connections import disconnect, replace_credentials
+from tinko_pipelines.core.tenants.envelope import Envelope
+from tinko_pipelines.local import migrate
+from tinko_pipelines.local.ports import free_port
+from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 
 def problem(response, status, code):
@@ -150,11 +158,10 @@ def test_json_that_is_no_event(client, merchant, inbox):
 def test_an_oversized_body_announced_or_not(client, merchant, inbox):
     big = stripe_event(padding="x" * 70_000)
     problem(post_stripe(client, merchant, big), 413, "body_too_large")
-    raw, read = encode(big), []
+    raw = encode(big)
 
     def chunks():
         for start in range(0, len(raw), 8192):
-            read.append(start)
             yield raw[start : start + 8192]
 
     address = f"/v1/webhooks/stripe/{merchant.stripe}"
@@ -176,10 +183,8 @@ def test_an_id_that_no_text_column_can_hold(client, merchant, inbox):
 
 
 def test_a_rotated_secret_works_at_once_and_the_old_one_while_it_is_kept(
-    client, merchant, worker, settings, monkeypatch
+    client, merchant, worker, settings
 ):
-    from tinko_pipelines.core.tenants.envelope import Envelope
-
     envelope = Envelope.from_setting(settings.credentials_key)
     assert post_stripe(client, merchant, stripe_event("evt_1")).status_code == 200
 
@@ -209,8 +214,6 @@ def test_a_disconnected_connection_is_unknown(settings, merchant, worker, inbox)
 
 
 def test_events_are_received_at_business_time(client, merchant, worker, settings, inbox):
-    from datetime import UTC, datetime, timedelta
-
     clock = DatabaseClock(libpq_url(settings.database_worker_url))
     # within this month's partition, and not the wall's
     instant = (datetime.now(UTC) - timedelta(seconds=5)).replace(microsecond=0)
@@ -225,8 +228,6 @@ def test_events_are_received_at_business_time(client, merchant, worker, settings
 def test_a_missing_partition_is_said_and_nothing_is_kept(
     client, merchant, settings, inbox, inbox_keys
 ):
-    from datetime import UTC, datetime
-
     clock = DatabaseClock(libpq_url(settings.database_worker_url))
     clock.freeze_at(datetime(2020, 1, 1, tzinfo=UTC))
     clock.close()
@@ -236,30 +237,39 @@ def test_a_missing_partition_is_said_and_nothing_is_kept(
     assert (inbox(), inbox_keys()) == ([], [])
 
 
-def test_a_lost_database_connection_is_made_again(client, merchant, server, inbox):
+def test_a_lost_database_connection_is_made_again(client, merchant, database, inbox):
     assert post_stripe(client, merchant, stripe_event("evt_1")).is_success
-    with psycopg.connect(server.superuser_url("tinko"), autocommit=True) as connection:
+    url = database.server.superuser_url(database.name)
+    with psycopg.connect(url, autocommit=True) as connection:
         ended = connection.execute(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-            " where application_name = 'tinko-webhooks'"
+            " where application_name = 'tinko-webhooks' and datname = current_database()"
         ).fetchone()
     assert ended[0] >= 1
     assert post_stripe(client, merchant, stripe_event("evt_2")).json() == {"status": "stored"}
     assert len(inbox()) == 2
 
 
-def test_a_crashed_database_is_503_loses_nothing_answered_and_comes_back(settings, merchant, server, inbox):
-    with serving(settings) as client:
-        assert post_stripe(client, merchant, stripe_event("evt_1")).is_success
-        server.kill()
-        try:
+def test_a_crashed_database_is_503_loses_nothing_answered_and_comes_back(tmp_path, credentials_key):
+    with EmbeddedPostgres(tmp_path / "pg", free_port()) as server:
+        migrate.upgrade_postgres(server.url("tinko_owner"))
+        partitions.ensure(make_engine(server.url("tinko_owner"), pooled=False), datetime.now(UTC))
+        worker = make_engine(server.url("tinko_worker"), pooled=False)
+        settings = settings_of(server.url, credentials_key)
+        merchant = make_merchant(worker, settings.credentials_key)
+        with serving(settings) as client:
+            assert post_stripe(client, merchant, stripe_event("evt_1")).is_success
+            server.kill()
             problem(post_stripe(client, merchant, stripe_event("evt_2")), 503, "unavailable")
             assert client.get("/healthz").status_code == 200
-            assert client.get("/readyz").status_code == 503
-        finally:
+            down = client.get("/readyz")
+            assert (down.status_code, down.json()["parts"]["postgres"]["state"]) == (503, "down")
             server.start()
-        assert post_stripe(client, merchant, stripe_event("evt_2")).json() == {"status": "stored"}
-    assert [row["event_id"] for row in inbox()] == ["evt_1", "evt_2"]
+            again = post_stripe(client, merchant, stripe_event("evt_2"))
+            assert again.json() == {"status": "stored"}
+        with worker.connect() as connection:
+            stored = connection.scalars(text("select event_id from inbox_events order by id"))
+            assert stored.all() == ["evt_1", "evt_2"]
 
 
 def test_what_was_taken_is_counted(client, merchant):
