@@ -12,7 +12,7 @@ from typing import Any
 
 from tinko_pipelines.core.errors import PspRejected
 from tinko_pipelines.core.psp.merge import merge_all, merge_observations, refresh
-from tinko_pipelines.core.psp.payload import object_id, part
+from tinko_pipelines.core.psp.payload import object_id, part, text
 from tinko_pipelines.core.psp.stripe import mapping
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
 from tinko_pipelines.core.psp.stripe.payments import DISPUTE_OVER, undisputed
@@ -80,9 +80,11 @@ def invoice_intents(calls: StripeCalls, invoice_id: str) -> list[str]:
 def _completed(calls: StripeCalls, seen: Observation) -> Observation:
     """Follow the refs of `seen` to everything else that stands for the same debt."""
     seen = merge_all([seen, *_join(calls, seen)])
-    fresh: list[Observation] = []
-    for session in _ids(seen, RefKind.CHECKOUT_SESSION):
-        fresh.append(mapping.checkout_session(calls.get(f"/v1/checkout/sessions/{session}")))
+    sessions = [
+        calls.get(f"/v1/checkout/sessions/{session}")
+        for session in _ids(seen, RefKind.CHECKOUT_SESSION)
+    ]
+    fresh = [mapping.checkout_session(session) for session in sessions]
     intents = [
         calls.get(f"/v1/payment_intents/{intent}", expand=_EXPAND_INTENT)
         for intent in _ids(merge_all([seen, *fresh]), RefKind.PAYMENT_INTENT)
@@ -94,7 +96,9 @@ def _completed(calls: StripeCalls, seen: Observation) -> Observation:
     ]
     fresh += [mapping.invoice(invoice) for invoice in invoices]
     found = _owned(refresh(seen, merge_all(fresh)))
-    mandate = _mandate(calls, found, invoices, intents)
+    # what a merchant's session collects only its payer can pay, stored card or not (rule 5)
+    in_person = not invoices and any(not text(one, "metadata", mapping.DEBT) for one in sessions)
+    mandate = None if in_person else _mandate(calls, found, invoices, intents)
     # Stripe collects again only what an invoice bills
     retries = found.psp_retries if invoices else False
     return replace(found, has_mandate=mandate is not None, mandate_ref=mandate, psp_retries=retries)
