@@ -12,7 +12,7 @@ select
         order by f.failed_at desc, f.attempt_id desc limit 1
     ) as category
 from obligations as o
-where o.id = :obligation_id and o.org_id = :org_id
+where o.id = :obligation_id and o.org_id = :org_id;
 
 -- name: enqueue
 -- One message; nothing when its :dedupe_key was used before. Index: uq_outbox_dedupe_key.
@@ -24,7 +24,7 @@ insert into outbox (
     :dedupe_key, cast(:payload as jsonb), 'pending', :due_at, :now, :now
 )
 on conflict (dedupe_key) do nothing
-returning id
+returning id;
 
 -- name: next_due
 -- The oldest message that is due at :now (business) and free at :wall, locked for this
@@ -49,11 +49,11 @@ left join organisations as g on g.org_id = b.org_id
 where
     b.state in ('pending', 'sending')
     and b.due_at <= :now
-    and b.channel <> all(cast(:skip as text []))
+    and b.channel <> all(cast(:skip as text[]))
     and (b.lease_until_wall is null or b.lease_until_wall <= :wall)
 order by b.due_at, b.id
 limit 1
-for update of b skip locked
+for update of b skip locked;
 
 -- name: lease
 -- Take :id for one try until :lease (wall); :said becomes part of what the payload records.
@@ -62,7 +62,7 @@ update outbox
 set
     state = 'sending', tries = tries + 1, lease_until_wall = :lease,
     payload = payload || cast(:said as jsonb), updated_at = :now
-where id = :id
+where id = :id;
 
 -- name: close
 -- End :id as :state (sent, failed, cancelled) with :error; only where it has not ended already.
@@ -74,25 +74,25 @@ set
     last_error = :error,
     sent_at = case when :state = 'sent' then cast(:now as timestamptz) end,
     updated_at = :now
-where id = :id and state in ('pending', 'sending')
+where id = :id and state in ('pending', 'sending');
 
 -- name: put_back
 -- :id failed for now: free again at :free_at (wall). Index: pk_outbox.
 update outbox
 set state = 'pending', lease_until_wall = :free_at, last_error = :error, updated_at = :now
-where id = :id and state = 'sending'
+where id = :id and state = 'sending';
 
 -- name: record_delivery
 -- What one try came to; append-only, partitioned by month of :id.
 insert into notification_deliveries (id, org_id, outbox_id, channel, result, detail, at)
-values (:id, :org_id, :outbox_id, :channel, :result, :detail, :now)
+values (:id, :org_id, :outbox_id, :channel, :result, :detail, :now);
 
 -- name: cancel_for_obligation
 -- Nothing more is sent about :obligation_id. A row being sent right now keeps its own end.
 -- Index: ix_outbox_pending.
 update outbox
 set state = 'cancelled', last_error = :why, lease_until_wall = null, updated_at = :now
-where obligation_id = :obligation_id and state = 'pending'
+where obligation_id = :obligation_id and state = 'pending';
 
 -- name: pay_page
 -- What the payer's page shows of :obligation_id. Index: pk_obligations, ix_failures_obligation_id.
@@ -107,7 +107,7 @@ select
     ) as category
 from obligations as o
 inner join organisations as g on g.org_id = o.org_id
-where o.id = :obligation_id
+where o.id = :obligation_id;
 
 -- name: attempts_in_the_air
 -- Attempts at :obligation_id, whoever made them, that may yet move money.
@@ -116,4 +116,4 @@ select actor, state
 from attempts
 where
     obligation_id = :obligation_id
-    and state in ('claimed', 'submitted', 'unknown', 'pending')
+    and state in ('claimed', 'submitted', 'unknown', 'pending');

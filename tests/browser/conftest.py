@@ -32,7 +32,7 @@ def find_chromium():
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.fail(
-            "no Chromium was found: run `make install-browser` (Debian: `apt-get install chromium"
+            "no Chromium was found: run `make chromium` (Debian: `apt-get install chromium"
             " fonts-noto-core`), or set CHROMIUM to the path of one",
             pytrace=False,
         )
