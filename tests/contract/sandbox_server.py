@@ -60,10 +60,13 @@ class Receiver:
 class Sandbox:
     """The whole application under uvicorn in a thread."""
 
-    def __init__(self, data, port=None, psps=PSPS, mail_url=None):
+    def __init__(self, data, port=None, psps=PSPS, mail_url=None, clock_dsn=None):
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.app = make_app(data, secret=SECRET, base_url=self.url, psps=psps, mail_url=mail_url)
+        self.app = make_app(
+            data, secret=SECRET, base_url=self.url, psps=psps, mail_url=mail_url,
+            clock_dsn=clock_dsn,
+        )  # fmt: skip
         config = uvicorn.Config(
             self.app, host="127.0.0.1", port=self.port, http=DroppableProtocol, log_level="error"
         )

@@ -262,6 +262,7 @@ class Shop:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def _answer(self, status, body=b"", **headers):
                 self.send_response(status)
@@ -278,7 +279,7 @@ class Shop:
                     fresh = [m for m in shop.messages if m["id"] > after][:10]
                     self._answer(200, json.dumps(fresh).encode())
                 else:
-                    self._answer(200, b"<h1>Your payment</h1>")
+                    self._answer(200, b'<form id="pay" method="post"></form>')
 
             def do_POST(self):
                 self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -424,3 +425,31 @@ def test_a_kill_loses_nothing_that_was_answered(tmp_path, receiver):
     assert killed["obligations"] == 41
     assert killed["events_acknowledged"] == killed["events_emitted"]
     assert len({event["id"] for event in receiver.events()}) == killed["events_emitted"]
+
+
+def test_before_there_is_a_world_time_can_be_set_back_to_its_start(sandbox, receiver):
+    advance(sandbox, START)
+    assert sandbox.ask("GET", "world")["now"] == "2026-06-01T00:00:00+00:00"
+    begin(sandbox, receiver.url)
+    advance(sandbox, START + DAY)
+    advance(sandbox, START)  # and never again after
+    assert sandbox.ask("GET", "world")["now"] == "2026-06-02T00:00:00+00:00"
+
+
+def test_it_owns_the_row_of_the_business_clock(tmp_path, database):
+    from tinko_pipelines.core.clock import DatabaseClock
+
+    dsn = database.url("tinko_worker").replace("+psycopg", "")
+    clock = DatabaseClock(dsn, max_age=0)
+    sandbox = Sandbox(tmp_path, psps=("stripe",), clock_dsn=dsn)
+    try:
+        begin(sandbox, None)
+        advance(sandbox, START + 3600)
+        assert (clock.now().timestamp(), clock.rate()) == (START + 3600, 0)
+        sandbox.ask("POST", "run", rate=500)
+        assert clock.rate() == 500
+        sandbox.ask("POST", "run", rate=500)  # a second start changes nothing
+        assert START + 3600 < clock.now().timestamp() < START + 30 * DAY
+    finally:
+        sandbox.close()
+        clock.close()

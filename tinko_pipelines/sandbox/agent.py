@@ -77,8 +77,8 @@ class Agent:
         engine, url, tries = self._engine, args["url"], args.get("tries", 0)
         try:
             page = await self._request("get", url)
-            if page.status_code != 200:
-                return
+            if page.status_code != 200 or "<form" not in page.text:
+                return  # nothing to press: paid by now, or the link is too old
             answer = await self._request("post", url)
         except httpx.HTTPError:
             if tries < 5:  # the site is down; a payer who means it comes back

@@ -76,6 +76,8 @@ class Clockwork:
         Raises psycopg.Error when the clock cannot be written.
         """
         async with self._lock:
+            if self.engine.idle:  # nothing has happened yet: time may also go back, to the start
+                self.engine.now = to
             await asyncio.to_thread(self._clock.freeze_at, moment(max(to, self.engine.now)))
             counts = await self._move(to)
         counts["pending"] = self.engine.deliveries.waiting()

@@ -39,6 +39,7 @@ class Engine:
         self.faults = Faults(self.store)
         self.surfaces: dict[str, Surface] = {}
         self.handlers: dict[str, Handler] = {}
+        self.deliveries = Deliveries(self)
         self._open(now)
         self.on("debt.start", self._start_debt)
 
@@ -51,7 +52,6 @@ class Engine:
         self.payers = Payers(self.draws, self.world.start, self.world.days)
         self.ledger = Ledger(self.store)
         self.timers = Timers(self.store)
-        self.deliveries = Deliveries(self)
         for debt in self.ledger.debts():
             if debt["payer"].startswith("payer_"):
                 psp, _, number = debt["payer"].removeprefix("payer_").rpartition("_")
@@ -93,6 +93,11 @@ class Engine:
             debt = self.ledger.adhoc(object_id, account["id"], payer, amount, currency)
         self.ledger.tie(object_id, debt=debt)
         return debt
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no world and nothing is going to happen."""
+        return self.store.get("meta", "world") is None and not len(self.timers)
 
     # --- accounts and world ------------------------------------------------------------------
 

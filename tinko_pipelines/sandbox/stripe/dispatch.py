@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 from typing import Any
 
 import orjson
@@ -92,7 +93,10 @@ class Dispatch:
     def _account(self, request: Request) -> Doc:
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
-            value = base64.b64decode(value).decode(errors="replace").partition(":")[0]
+            try:
+                value = base64.b64decode(value).decode(errors="replace").partition(":")[0]
+            except binascii.Error:
+                value = ""
         if not value:
             raise StripeError(401, "invalid_request_error", "You did not provide an API key.")
         for account in self._desk.engine.store.all("account"):
