@@ -64,6 +64,9 @@ def cycle_invoice(calls: RazorpayCalls, cycle: str) -> Mapping[str, Any] | None:
 
 def _completed(calls: RazorpayCalls, seen: Observation) -> Observation:
     found = _joined(calls, seen)
+    if found.psp_retries is None:
+        # no recurring UPI debit without a notice, no subscription: nobody collects by himself
+        found = replace(found, psp_retries=False)
     token = found.mandate_ref or next(
         (one.instrument_key for one in reversed(found.payments) if one.instrument_key), None
     )
