@@ -277,6 +277,15 @@ set
 where obligation_id = :obligation_id and state = any(cast(:sources as text []))
 returning id
 
+-- name: attribute_recovery
+-- Whose success brought the money back. Index: uq_cases_obligation_id.
+update cases
+set recovered_by = :by, updated_at = :now
+where
+    obligation_id = :obligation_id
+    and state in ('recovered', 'settled', 'disputed', 'reversed')
+    and recovered_by is distinct from :by
+
 -- name: record_reversal
 -- A refund of a recovered debt is money that went back. Index: uq_cases_obligation_id.
 update cases

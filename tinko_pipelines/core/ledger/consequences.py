@@ -106,8 +106,8 @@ def _paid(connection: Connection, debt: Row[Any], won: Sequence[Row[Any]], now: 
 def recover_case(
     connection: Connection, debt: Row[Any], won: Sequence[Row[Any]], now: datetime
 ) -> None:
-    """Recover the debt's case, where it has one that can be; the winner is the capture that
-    reached the due."""
+    """Recover the debt's case, where it has one that can be. The capture that reached the due is
+    what brought it back; a debt paid outside of any attempt was brought back by nobody."""
     total, winner = 0, None
     for one in won:
         total += one.amount_minor
@@ -120,7 +120,7 @@ def recover_case(
             "obligation_id": debt.id,
             "state": CaseState.RECOVERED.value,
             "reason": "paid",
-            "recovered_by": RECOVERED_BY[winner.actor] if winner is not None else "psp",
+            "recovered_by": None,
             "recovered_minor": debt.due_minor,
             "reversed_minor": None,
             # a case reversed or disputed comes back through its own news, not through a recount
@@ -132,6 +132,13 @@ def recover_case(
             "now": now,
         },
     )
+
+    if winner is not None:
+        # known at once, or only now: an invoice can be told paid before the charge that paid it
+        connection.execute(
+            query("ledger", "attribute_recovery"),
+            {"obligation_id": debt.id, "by": RECOVERED_BY[winner.actor], "now": now},
+        )
 
 
 def _give_up(
