@@ -542,6 +542,22 @@ def test_captures_settle_two_working_days_later_less_the_fee(sandbox, receiver):
     assert event["payload"]["settlement"]["entity"]["utr"] == settled[0]["utr"]
 
 
+def test_some_captures_are_disputed_and_a_lost_one_is_taken_back(sandbox, receiver):
+    shop = Shop(sandbox, receiver.url, obligations=120, days=20, disputes=0.3)
+    shop.advance(START + 28 * DAY)
+    found = shop.client.dispute.all({"count": 100})["items"]
+    assert {one["status"] for one in found} == {"won", "lost"}
+    lost = [one for one in found if one["status"] == "lost"]
+    lines = shop.client.settlement.report({"year": 2026, "month": 6, "count": 1000})["items"]
+    taken = {line["dispute_id"]: line for line in lines if line["type"] == "adjustment"}
+    settled = [one for one in lost if one["id"] in taken]
+    assert settled
+    assert all(taken[one["id"]]["debit"] == one["amount_deducted"] > 0 for one in settled)
+    assert {"payment.dispute.created", "payment.dispute.won", "payment.dispute.lost"} <= set(
+        kinds(receiver)
+    )
+
+
 # --- the world -----------------------------------------------------------------------------------
 
 

@@ -212,3 +212,17 @@ def invoice(id_: str, order_doc: Doc, payer: Payer, sub: Doc, url: str, at: int)
         "billing_end": sub["current_end"], "type": "invoice", "group_taxes_discounts": False,
         "created_at": at, "idempotency_key": None,
     }  # fmt: skip
+
+
+def dispute(id_: str, payment_doc: Doc, at: int) -> Doc:
+    """A chargeback over the whole payment, in status `open`."""
+    return {
+        "id": id_, "entity": "dispute", "payment_id": payment_doc["id"],
+        "amount": payment_doc["amount"], "currency": payment_doc["currency"],
+        "amount_deducted": 0, "reason_code": "goods_or_services_not_received_or_partially_received",
+        "respond_by": at + 5 * 86400, "status": "open", "phase": "chargeback",
+        "evidence": {"amount": payment_doc["amount"], "summary": None, "shipping_proof": None,
+                     "billing_proof": None, "cancellation_proof": None, "others": None,
+                     "submitted_at": None},
+        "created_at": at,
+    }  # fmt: skip

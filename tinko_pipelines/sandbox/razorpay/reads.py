@@ -35,6 +35,7 @@ class Reads:
             ("orders", b.ORDER), ("payments", b.PAYMENT), ("customers", b.CUSTOMER),
             ("subscriptions", b.SUBSCRIPTION), ("invoices", b.INVOICE), ("refunds", b.REFUND),
             ("settlements", b.SETTLEMENT), ("payment_links", b.LINK),
+            ("disputes", b.DISPUTE),
         ):  # fmt: skip
             table += [(f"{name}/{{id}}", self._one(kind)), (name, self._many(kind))]
         table = [

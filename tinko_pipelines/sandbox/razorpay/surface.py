@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from tinko_pipelines.sandbox.engine import Engine
 from tinko_pipelines.sandbox.payers import Outcome
 from tinko_pipelines.sandbox.razorpay.bank import Bank
+from tinko_pipelines.sandbox.razorpay.disputes import Disputes
 from tinko_pipelines.sandbox.razorpay.gateway import Gateway, missing
 from tinko_pipelines.sandbox.razorpay.links import Links
 from tinko_pipelines.sandbox.razorpay.mandates import Mandates
@@ -39,6 +40,7 @@ class RazorpaySurface:
         payments = Payments(bank, settlements)
         orders = Orders(bank, mandates, payments)
         links = Links(bank, orders, payments)
+        Disputes(bank, payments, settlements)
         subscriptions = Subscriptions(bank, mandates, orders, payments)
         self._merchant = Merchant(bank, mandates, orders, subscriptions)
         self._reads = Reads(bank, settlements)
