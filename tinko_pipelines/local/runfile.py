@@ -110,7 +110,7 @@ class RunFile:
                 found[name] = running
         return found
 
-    def end_leftovers(self, seconds: float = 15.0) -> list[str]:
+    def end_leftovers(self, seconds: float = 6.0) -> list[str]:
         """End what a killed supervisor left, last part first; returns the names of the parts."""
         left = self.leftovers()
         for name in reversed(list(left)):
