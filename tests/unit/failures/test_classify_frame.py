@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinko_pipelines.core.failures import vocabulary
+from tinko_pipelines.core.failures import vectorised, vocabulary
 from tinko_pipelines.core.failures.classifier import FIELDS, Classification, ErrorInfo, classify
 from tinko_pipelines.core.failures.codetable import CodeTable, MatchKind, default_table, parse_rows
 from tinko_pipelines.core.failures.vectorised import classify_frame
@@ -88,6 +88,13 @@ def test_same_answer_on_many_random_rows(seed, encoding):
     rng = random.Random(seed)
     frame = pl.DataFrame([draw(rng) for _ in range(10_000)], schema=SCHEMA)
     assert_same(frame.with_columns(pl.all().cast(encoding)))
+
+
+def test_parts_are_put_together_in_order():
+    rng = random.Random(5)
+    frame = pl.DataFrame([draw(rng) for _ in range(1000)], schema=SCHEMA)
+    with mock.patch.object(vectorised, "PART", 99):
+        assert_same(frame)
 
 
 def test_same_answer_when_the_sample_of_spellings_misses_most():

@@ -86,7 +86,7 @@ class _Frame:
     def _take_in_code(self) -> None:
         """What nothing has explained, the PSP's bare code may."""
         kind = MatchKind.CODE
-        places = np.flatnonzero(self.dense.unexplained.take(self.state)).astype(np.uint32)
+        places = np.flatnonzero(self.dense.unexplained.take(self.state))
         if not len(places):
             return
         words = self._numbers(kind, places)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tinko_pipelines.core.failures.classifier import BLANKS
+from tinko_pipelines.core.failures.classifier import word
 
 Numbers = npt.NDArray[np.uint16]
-Places = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.intp]
 
 SAMPLE = 1000  # values looked at to learn how a column spells its words
 FEW, SHORT = 4, 12  # so few spellings, each of so few bytes, compare faster than they hash
@@ -25,11 +25,12 @@ class Vocabulary:
     def __init__(self, words: Iterable[str]) -> None:
         self.words = sorted({*words} - {""})
         self.size = len(self.words) + self.KNOWN
-        self._number = {word: n for n, word in enumerate(self.words, self.KNOWN)}
+        self._numbers = np.arange(self.KNOWN, self.size, dtype=np.uint16)
+        self._number = {text: n for n, text in enumerate(self.words, self.KNOWN)}
 
-    def number(self, word: str) -> int:
-        """The number of one clean word."""
-        return self._number.get(word, self.OTHER) if word else self.ABSENT
+    def number(self, clean: str) -> int:
+        """The number of one word, trimmed and in lower case."""
+        return self._number.get(clean, self.OTHER) if clean else self.ABSENT
 
     def encode(self, values: pl.Series) -> tuple[Places, Numbers]:
         """Where `values` holds text, and the number of each text there.
@@ -38,10 +39,10 @@ class Vocabulary:
         column spells them take one look-up; only other spellings are cleaned.
         """
         if values.null_count() == len(values) or not holds_text(values.dtype):
-            return np.zeros(0, np.uint32), np.zeros(0, np.uint16)
-        places = np.arange(len(values), dtype=np.uint32)
+            return np.zeros(0, np.intp), np.zeros(0, np.uint16)
+        places = np.arange(len(values), dtype=np.intp)
         if values.null_count():
-            places = values.is_not_null().arg_true().to_numpy()
+            places = true_places(values.is_not_null())
             values = values.drop_nulls()
         if values.dtype == pl.String:
             return places, self._by_text(values)
@@ -50,35 +51,38 @@ class Vocabulary:
     def _by_text(self, values: pl.Series) -> Numbers:
         step = max(1, len(values) // SAMPLE)
         seen = values.gather_every(step).unique().to_list()
-        if len(seen) <= FEW and all(len(word.encode()) <= SHORT for word in seen):
+        if len(seen) <= FEW and all(len(text.encode()) <= SHORT for text in seen):
             numbers, strays = self._by_comparing(values, seen)
         else:
             numbers, strays = self._by_hashing(values, seen)
         if len(strays):
-            numbers[strays.to_numpy()] = self._by_distinct(values.gather(strays))
+            numbers[strays] = self._by_distinct(values.gather(strays))
         return numbers
 
-    def _by_comparing(self, values: pl.Series, seen: list[str]) -> tuple[Numbers, pl.Series]:
+    def _by_comparing(self, values: pl.Series, seen: list[str]) -> tuple[Numbers, Places]:
         numbers = np.zeros(len(values), np.uint16)
         stray = pl.repeat(True, len(values), eager=True)
-        for word, number in zip(seen, self._clean(pl.Series(seen)), strict=True):
-            same = values == word
+        for text, number in zip(seen, self._clean(seen), strict=True):
+            same = values == text
             numbers += same.to_numpy() * number
             stray &= ~same
-        return numbers, stray.arg_true()
+        return numbers, true_places(stray)
 
-    def _by_hashing(self, values: pl.Series, seen: list[str]) -> tuple[Numbers, pl.Series]:
+    def _by_hashing(self, values: pl.Series, seen: list[str]) -> tuple[Numbers, Places]:
         spellings = [*self.words, *({*seen} - {*self.words})]
         found = values.cast(pl.Enum(spellings), strict=False)
         physical = found.to_physical()
         if len(spellings) > np.iinfo(np.uint8).max:
             physical = physical.cast(pl.UInt16)
-        known = np.append(self._clean(pl.Series(spellings)), np.uint16(self.ABSENT))
+        more = self._clean(spellings[len(self.words) :])
+        known = np.concatenate([self._numbers, more, np.zeros(1, np.uint16)])
         numbers = known.take(physical.fill_null(len(spellings)).to_numpy())
-        return numbers, found.is_null().arg_true()
+        return numbers, true_places(found.is_null())
 
     def _by_distinct(self, values: pl.Series) -> Numbers:
-        distinct = values.unique()
+        distinct = values.unique().to_list()
+        if len(distinct) * 2 > len(values):
+            return self._clean(values.to_list())
         cleaned = pl.Series(self._clean(distinct))
         return values.replace_strict(distinct, cleaned, return_dtype=pl.UInt16).to_numpy()
 
@@ -87,14 +91,16 @@ class Vocabulary:
         dtype = values.dtype
         assert isinstance(dtype, pl.Categorical | pl.Enum)
         words = dtype.categories if isinstance(dtype, pl.Enum) else dtype.categories.to_series()
-        return self._clean(words).take(values.to_physical().to_numpy())
+        return self._clean(words.to_list()).take(values.to_physical().to_numpy())
 
-    def _clean(self, spellings: pl.Series) -> Numbers:
-        """Numbers of any text, trimmed and in lower case: what `classifier.word` does to one."""
-        words = spellings.str.strip_chars(BLANKS).str.to_lowercase()
-        exact = words.cast(pl.Enum(self.words), strict=False).to_physical().cast(pl.UInt16)
-        other = (words != "").cast(pl.UInt16)  # ABSENT or OTHER
-        return (exact + self.KNOWN).fill_null(other).fill_null(self.ABSENT).to_numpy()
+    def _clean(self, spellings: Sequence[str]) -> Numbers:
+        """Numbers of texts as the scalar classifier reads them, one by one: they are distinct."""
+        return np.array([self.number(word(text)) for text in spellings], np.uint16)
+
+
+def true_places(mask: pl.Series) -> Places:
+    """Where a mask is true; several times faster than `arg_true`."""
+    return np.flatnonzero(mask.to_numpy())
 
 
 def holds_text(dtype: pl.DataType) -> bool:
