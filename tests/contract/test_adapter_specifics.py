@@ -238,6 +238,24 @@ def test_a_retry_is_a_new_order_with_its_notice_our_marks_and_the_same_debt(razo
     assert outcome.observation.payments[-1].tinko_attempt == ATTEMPT
 
 
+def test_orders_are_read_oldest_first_so_that_the_last_one_is_handed_over(razored):
+    debt = razored.failing_debt()
+    bad = razored.bad_instrument(debt)
+    refs = {debt.ref}
+    for number in range(3):
+        attempt = f"0198a000-0000-7000-8000-0000000000{number:02d}"
+        made = razored.adapter.charge(debt.request(razored, attempt, payment_method_ref=bad))
+        refs |= set(made.observation.refs)
+        razored.advance(days=3)
+    for given in (sorted(refs, key=str), sorted(refs, key=str, reverse=True)):
+        seen = razored.adapter.read(tuple(given))
+        orders = [door.object_id for door in seen.doors if door.kind is DoorKind.ORDER]
+        newest = razored.sdk.order.all({"count": 1})["items"][0]["id"]
+        assert orders[0] == debt.ref.object_id
+        assert orders[-1] == newest
+        assert razored.adapter.hand_over(seen, BACK).fields["order_id"] == newest
+
+
 def test_an_emandate_has_no_notice_to_give(razored):
     debt = razored.failing_debt("emandate", notify=False)
     outcome = razored.adapter.charge(debt.request(razored, ATTEMPT))

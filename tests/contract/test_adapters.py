@@ -140,6 +140,21 @@ def test_a_call_that_never_arrived_is_unknown_and_not_found(stage, debt, fault):
     assert stage.payments_made() == before
 
 
+def test_somebody_elses_failed_payment_is_never_taken_for_ours(stage, debt):
+    """Even where the caller says neither when it submitted nor what else is known."""
+    request = debt.request(
+        stage, "0198a000-0000-7000-8000-000000000007", submitted_at=None, known_payments=()
+    )
+    assert stage.adapter.find_attempt(request).status is None
+    made = stage.adapter.charge(request).observation.payments[-1].object_id
+    found = stage.adapter.find_attempt(request)
+    assert found.observation.payments[-1].object_id == made != debt.failed_id
+    other = debt.request(
+        stage, "0198a000-0000-7000-8000-000000000008", submitted_at=None, known_payments=()
+    )
+    assert stage.adapter.find_attempt(other).status is None
+
+
 def test_an_error_after_charging_is_unknown_and_then_found(stage, debt):
     request = debt.request(stage, "0198a000-0000-7000-8000-000000000005")
     stage.faults(error_500_after_charge=1)

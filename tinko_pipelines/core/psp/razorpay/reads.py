@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from tinko_pipelines.core.errors import PspRejected
@@ -12,6 +13,7 @@ from tinko_pipelines.core.psp.merge import merge_all, refresh
 from tinko_pipelines.core.psp.payload import number, part, text
 from tinko_pipelines.core.psp.razorpay import mapping
 from tinko_pipelines.core.psp.razorpay.client import RazorpayCalls
+from tinko_pipelines.core.psp.razorpay.payments import EPOCH
 from tinko_pipelines.core.psp.types import Observation, Ref, RefKind
 
 WITH_CARD = {"expand[]": "card"}
@@ -79,14 +81,19 @@ def _completed(calls: RazorpayCalls, seen: Observation) -> Observation:
 
 
 def _joined(calls: RazorpayCalls, seen: Observation) -> Observation:
-    """Every object the refs of `seen` lead to, each read once, as long as there are new ones."""
+    """Every object the refs of `seen` lead to, each read once, as long as there are new ones.
+    Doors come oldest first."""
     asked: set[str] = set()
-    while True:
-        new = [ref for ref in seen.refs if ref.object_id not in asked]
-        if not new:
-            return seen
+    made: dict[str, datetime] = {}
+    while new := [ref for ref in seen.refs if ref.object_id not in asked]:
         asked.update(ref.object_id for ref in new)
-        seen = refresh(seen, merge_all(one for ref in new for one in _behind(calls, seen, ref)))
+        found = [one for ref in new for one in _behind(calls, seen, ref)]
+        made |= {door.object_id: one.created_at or EPOCH for one in found for door in one.doors}
+        seen = refresh(seen, merge_all(found))
+    # the newest order last: a retry starts from it, and it is the one to hand a payer
+    return replace(
+        seen, doors=tuple(sorted(seen.doors, key=lambda door: made.get(door.object_id, EPOCH)))
+    )
 
 
 def _behind(calls: RazorpayCalls, seen: Observation, ref: Ref) -> Iterator[Observation]:

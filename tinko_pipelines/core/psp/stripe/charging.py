@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import stripe
@@ -18,6 +18,7 @@ from tinko_pipelines.core.psp.merge import merge_all
 from tinko_pipelines.core.psp.payload import object_id, part, text
 from tinko_pipelines.core.psp.stripe import mapping
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
+from tinko_pipelines.core.psp.stripe.kinds import CREATING
 from tinko_pipelines.core.psp.stripe.payments import failed_by_error
 from tinko_pipelines.core.psp.stripe.reads import invoice_intents
 from tinko_pipelines.core.psp.types import (
@@ -60,18 +61,33 @@ def charge(calls: StripeCalls, request: ChargeRequest) -> Outcome:
 
 
 def find_attempt(calls: StripeCalls, request: ChargeRequest) -> Outcome:
-    """The charge our call made, if it made one: on the door's PaymentIntents, without its payer,
-    not one we know, and not older than `submitted_at`. Reads only: nothing is sent again."""
-    found = [
-        seen
+    """The charge our call made, if it made one. Reads only: nothing is sent again.
+
+    Among the charges on the door's PaymentIntents it is the one whose event carries our key;
+    events are kept for 30 days.
+    """
+    found = {
+        str(body["id"]): mapping.charge(body)
         for intent in _intents(calls, request)
         for body in calls.pages("/v1/charges", payment_intent=intent)
-        if _may_be_ours(request, (seen := mapping.charge(body)).payments[0])
-    ]
+        if _may_be_ours(request, mapping.charge(body).payments[0])
+    }
     if not found:
         return Outcome(None, detail="no charge of this attempt")
-    ours = min(found, key=lambda seen: seen.payments[0].occurred_at)
-    return _outcome(request, ours)
+    first = min(seen.payments[0].occurred_at for seen in found.values())
+    made = _made_by(calls, request.idempotency_key, first)
+    if made not in found:
+        return Outcome(None, detail="no charge of this attempt")
+    return _outcome(request, found[made])
+
+
+def _made_by(calls: StripeCalls, idempotency_key: str, since: datetime) -> str | None:
+    """The charge that the call of this key made, by its event."""
+    span = {"gte": int(since.timestamp())}
+    for event in calls.pages("/v1/events", types=sorted(CREATING), created=span):
+        if text(event, "request", "idempotency_key") == idempotency_key:
+            return text(event, "data", "object", "id")
+    return None
 
 
 def _call(calls: StripeCalls, request: ChargeRequest) -> tuple[str, dict[str, Any]]:
