@@ -46,10 +46,10 @@ with carried as (
 )
 
 select
-    exists(select 1 from obligations where row_version >= coalesce(c.obligations, 0))
-    or exists(select 1 from attempts where row_version >= coalesce(c.attempts, 0))
-    or exists(select 1 from failures where row_version >= coalesce(c.failures, 0))
-    or exists(select 1 from cases where row_version >= coalesce(c.cases, 0)) as waiting
+    exists (select 1 from obligations where row_version >= coalesce(c.obligations, 0))
+    or exists (select 1 from attempts where row_version >= coalesce(c.attempts, 0))
+    or exists (select 1 from failures where row_version >= coalesce(c.failures, 0))
+    or exists (select 1 from cases where row_version >= coalesce(c.cases, 0)) as waiting
 from carried as c;
 
 -- name: read_obligations

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -238,3 +242,38 @@ def test_what_left_the_ledger_leaves_the_copy(engine, client, clock, ledger):
     ledger.attempt(debt, START + timedelta(minutes=1), id=stranger)
     sink.run(engine, client, clock)
     assert count(client, "attempts") == 2
+
+
+def test_nothing_is_skipped_while_writers_commit_out_of_order(engine, client, clock, ledger):
+    """Eight writers hold their transactions open for different times while the sink runs on."""
+    debts = [ledger.debt(START + timedelta(minutes=minute)) for minute in range(16)]
+    stop = threading.Event()
+
+    def write(number: int) -> None:
+        draw = random.Random(number)
+        for turn in range(25):
+            with engine.begin() as connection:
+                connection.execute(
+                    obligations.update()
+                    .where(obligations.c.id == debts[number * 2 + turn % 2])
+                    .values(paid_minor=number * 1000 + turn)
+                )
+                time.sleep(draw.uniform(0, 0.02))
+
+    def carry() -> None:
+        while not stop.is_set():
+            sink.carry(engine, client, OBLIGATIONS, clock, batch_rows=3)
+
+    with ThreadPoolExecutor(9) as pool:
+        carrying = pool.submit(carry)
+        for writer in [pool.submit(write, number) for number in range(8)]:
+            writer.result()
+        stop.set()
+        carrying.result()
+    sink.carry(engine, client, OBLIGATIONS, clock)
+    with engine.begin() as connection:
+        here = connection.execute(text("select id, paid_minor, row_version from obligations"))
+        expected = {tuple(row) for row in here}
+    there = client.query("select id, paid_minor, row_version from tinko.obligations final")
+    assert set(there.result_rows) == expected
+    assert len(expected) == 16

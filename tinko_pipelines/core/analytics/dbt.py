@@ -44,9 +44,14 @@ class DbtProject:
 
         Needs no ClickHouse. Raises DbtFailed when a model, test or document is malformed.
         """
-        result = self._invoke(["parse"], manifest=None)
-        self._manifest = result.result
+        self._manifest = self._invoke(["parse"], manifest=None, write=True).result
         return self.manifest_path
+
+    def _parsed(self) -> Manifest:
+        """The manifest in memory; its file is left alone, another process may be reading it."""
+        if self._manifest is None:
+            self._manifest = self._invoke(["parse"], manifest=None).result
+        return self._manifest
 
     def ensure_manifest(self) -> Path:
         """The manifest's path; the project is parsed first where a file of it is newer."""
@@ -62,22 +67,20 @@ class DbtProject:
 
         Raises DbtFailed, which names each node that failed and holds all; what was built stays.
         """
-        if self._manifest is None:
-            self.prepare()
         arguments = ["build"]
         arguments += ["--select", select] if select else []
         arguments += [] if tests else ["--exclude-resource-type", "test"]
-        result = self._invoke(arguments, manifest=self._manifest)
+        result = self._invoke(arguments, manifest=self._parsed())
         return [_node(item) for item in result.result.results]
 
     def freshness(self) -> list[Node]:
         """Ask each source when it was last carried. Raises DbtFailed for one that is too old."""
-        if self._manifest is None:
-            self.prepare()
-        result = self._invoke(["source", "freshness"], manifest=self._manifest)
+        result = self._invoke(["source", "freshness"], manifest=self._parsed())
         return [_node(item) for item in result.result.results]
 
-    def _invoke(self, arguments: Sequence[str], manifest: Manifest | None) -> Any:
+    def _invoke(
+        self, arguments: Sequence[str], manifest: Manifest | None, *, write: bool = False
+    ) -> Any:
         # dbt takes seconds to import: only who runs it pays
         from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
@@ -85,6 +88,7 @@ class DbtProject:
         if self.target is not None:
             folders += ["--target-path", str(self.target), "--log-path", str(self.target)]
         quiet = ["--quiet", "--no-use-colors", "--log-level-file", "none", "--no-version-check"]
+        quiet += [] if write else ["--no-write-json"]
         with _one_at_a_time, _environment(self.address.dbt_env()):
             result = dbtRunner(manifest=manifest).invoke([*quiet, *arguments, *folders])
         if not result.success:

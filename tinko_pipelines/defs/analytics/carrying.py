@@ -53,20 +53,22 @@ def _spec(relation: Relation) -> dg.AssetSpec:
     )
 
 
-_POSITIONS = dg.AssetSpec(
-    POSITIONS,
-    deps=[key(relation) for relation in RELATIONS],
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"clickhouse", "python"},
-    description="`tinko.sink_positions`: how far each relation was carried, for freshness.",
-    skippable=True,
-)
+def _positions() -> dg.AssetSpec:
+    # not at module level: the loader of defs would take the spec for another asset
+    return dg.AssetSpec(
+        POSITIONS,
+        deps=[key(relation) for relation in RELATIONS],
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"clickhouse", "python"},
+        description="`tinko.sink_positions`: how far each relation was carried, for freshness.",
+        skippable=True,
+    )
 
 
 @dg.multi_asset(
     name="carry_to_clickhouse",
-    specs=[*(_spec(relation) for relation in RELATIONS), _POSITIONS],
+    specs=[*(_spec(relation) for relation in RELATIONS), _positions()],
     can_subset=True,
     pool="clickhouse",
 )
