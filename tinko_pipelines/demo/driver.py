@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 
-from tinko_pipelines.core.analytics import dbt
 from tinko_pipelines.core.clock import WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
@@ -19,7 +18,6 @@ from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.local.bootstrap import Sandbox
 
 HOUR = timedelta(hours=1)
-SINK = [f"clickhouse/{name}" for name in ("obligations", "attempts", "failures", "cases")]
 
 
 @dataclass
@@ -77,13 +75,8 @@ class Driver:
         self.inbox(deciding=False)
         self.job("resolve")
         self.inbox(deciding=False)
-        self.carry()
+        self.job("analytics")
         self.recovered.append((to, self._recovered()))
-
-    def carry(self) -> None:
-        """The sink as assets, then the marts on the manifest that is parsed already."""
-        self.job("carry")
-        dbt.build()
 
     @property
     def now(self) -> datetime:
