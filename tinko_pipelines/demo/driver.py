@@ -35,8 +35,8 @@ class Driver:
     def instance(self) -> dg.DagsterInstance:
         return dg.DagsterInstance.ephemeral()
 
-    def job(self, name: str, **options: Any) -> None:
-        """Run one job to its end. Raises whatever its assets raise."""
+    def job(self, name: str, ops: dict[str, Any] | None = None, **options: Any) -> None:
+        """Run one job to its end; `ops` is its assets' config. Raises whatever they raise."""
         result = (
             self.definitions.get_repository_def()
             .get_job(name)
