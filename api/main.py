@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -26,7 +27,12 @@ def create_app(services: Services | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # What was imported stays: the collector need not walk it again for every few hundred
+        # requests, which cost a fifth of the time under load.
+        gc.collect()
+        gc.freeze()
         yield
+        gc.unfreeze()
         await services.close()
 
     app = FastAPI(
