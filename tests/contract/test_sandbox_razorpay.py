@@ -606,3 +606,13 @@ def test_test_tokens_survive_a_restart(tmp_path):
     shop.advance(START + 2 * DAY)
     assert shop.client.payment.fetch(payment_id)["status"] == "captured"
     running.close()
+
+
+def test_the_baselines_are_asked_for_over_the_control_api(sandbox):
+    shop = Shop(sandbox, obligations=80, days=20)
+    shop.advance(START + 12 * DAY)
+    before = story(shop)
+    found = sandbox.ask("GET", "baselines")
+    assert found["oracle"]["INR"] > found["ladder_8_8_8"]["INR"] > found["alone"]["INR"]
+    assert found["counts"]["oracle"] > found["counts"]["ladder_8_8_8"]
+    assert story(shop) == before
