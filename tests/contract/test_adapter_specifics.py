@@ -146,6 +146,21 @@ def test_an_intent_owned_by_a_session_goes_to_the_payer(striped):
     assert striped.sdk.v1.payment_intents.retrieve(intent).status == "canceled"
 
 
+def test_the_sandbox_has_a_page_for_a_bare_intent_and_leads_back(striped):
+    debt = striped.failing_intent()
+    seen = striped.adapter.read((debt.ref,))
+    way = striped.adapter.hand_over(seen, BACK)
+    assert way.door is None
+    assert 'id="pay"' in striped.sandbox.get(way.url).text
+    paid = striped.sandbox.post(way.url, card="new")
+    assert paid.headers["location"].startswith(BACK)
+    now = striped.adapter.read((debt.ref,))
+    assert {(one.status.value, one.payer_present) for one in now.payments} == {
+        ("failed", False), ("succeeded", True),
+    }  # fmt: skip
+    assert doors(now) == {debt.ref.object_id: DoorStatus.PAID}
+
+
 def test_stripe_itself_has_no_page_for_an_intent_so_it_is_closed_before_a_session_opens(striped):
     debt = striped.failing_intent()
     calls = StripeCalls(striped.credentials, 10)

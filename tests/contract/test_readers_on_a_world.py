@@ -16,7 +16,7 @@ from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.merge import merge_all, refresh
 from tinko_pipelines.core.psp.razorpay import kinds as razorpay_kinds
 from tinko_pipelines.core.psp.stripe import kinds as stripe_kinds
-from tinko_pipelines.core.psp.types import Credentials, Psp
+from tinko_pipelines.core.psp.types import Credentials, DoorStatus, Psp
 from tinko_pipelines.core.settings import Settings
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -173,6 +173,24 @@ def test_a_fresh_read_agrees_with_all_the_events(seen):
         assert (now.due, now.currency) == (group.due, group.currency)
         # nothing a read says is news to what the events said
         assert set(refresh(group, now).refs) == set(group.refs)
+
+
+def test_every_unpaid_debt_has_a_page_of_its_own(seen, world):
+    """Whatever kind of debt: its own page, nothing new, and for a cycle its subscription's."""
+    psp, adapter, groups = seen
+    kinds = Counter()
+    for group in groups:
+        now = adapter.read(group.refs)
+        owed = (now.paid or 0) < (now.due or 0)
+        if not owed or not any(door.status is DoorStatus.OPEN for door in now.doors):
+            continue
+        way = adapter.hand_over(now, "https://shop.example.com/back")
+        assert way.door is None
+        to = world.sandbox.post if way.post else world.sandbox.get
+        assert 'id="pay"' in to(way.url, **way.fields).text
+        kinds[now.refs[0].kind.value] += 1
+    wanted = {Psp.STRIPE: {"invoice", "payment_intent"}, Psp.RAZORPAY: {"order", "invoice"}}[psp]
+    assert wanted <= set(kinds)
 
 
 def test_a_listing_heals_whatever_never_came(seen):
