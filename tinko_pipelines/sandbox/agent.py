@@ -13,7 +13,8 @@ import httpx
 from starlette.types import ASGIApp
 
 from tinko_pipelines.sandbox.engine import Engine
-from tinko_pipelines.sandbox.payers import HARD, HOUR, Payer
+from tinko_pipelines.sandbox.payers import HARD, Payer
+from tinko_pipelines.sandbox.rhythms import HOUR
 
 # a hosted page says here what came of it: succeeded, failed, pending or closed
 OUTCOME_HEADER = "x-sandbox-outcome"

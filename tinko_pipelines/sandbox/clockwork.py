@@ -15,7 +15,7 @@ import psycopg
 from tinko_pipelines.core.clock import ClockRow
 from tinko_pipelines.sandbox.engine import Engine
 from tinko_pipelines.sandbox.mailbox import Mailbox
-from tinko_pipelines.sandbox.payers import HOUR
+from tinko_pipelines.sandbox.rhythms import HOUR
 from tinko_pipelines.sandbox.world import moment
 
 log = logging.getLogger(__name__)

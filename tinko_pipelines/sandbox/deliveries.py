@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tinko_pipelines.sandbox.payers import HOUR
 from tinko_pipelines.sandbox.poster import Poster
+from tinko_pipelines.sandbox.rhythms import HOUR
 from tinko_pipelines.sandbox.store import Doc
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from tinko_pipelines.sandbox.engine import Engine
-from tinko_pipelines.sandbox.payers import HOUR
+from tinko_pipelines.sandbox.rhythms import HOUR
 
 log = logging.getLogger(__name__)
 _LINK = re.compile(r"https?://[^\s<>\"']+/pay/[^\s<>\"']+")

@@ -2,29 +2,29 @@
 
 `Payers.would_succeed(instrument, amount, at)` is a pure function of the seed and its arguments:
 a baseline may ask it for any hypothetical instant and learns what really would have happened.
-Codes are neutral words (see `SOFT`, `HARD`); each PSP surface says them in its own language.
+Codes are neutral words (persons.py); each PSP surface says them in its own language.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from tinko_pipelines.sandbox import people
 from tinko_pipelines.sandbox.draws import Draws
-
-HOUR, DAY = 3600, 86400
-
-SOFT = frozenset(
-    ("insufficient_funds", "limit_exceeded", "issuer_unavailable", "processing_error",
-     "do_not_honor", "auth_failed")
-)  # fmt: skip
-HARD = frozenset(
-    ("expired", "lost", "stolen", "closed", "restricted", "revoked", "fraud", "not_permitted")
+from tinko_pipelines.sandbox.persons import (
+    AUTH_REQUIRED,
+    HARD,
+    MADE_UP,
+    SOFT,
+    Instrument,
+    Outcome,
+    Payer,
 )
-AUTH_REQUIRED = "auth_required"
-MADE_UP = "made_up:"
+from tinko_pipelines.sandbox.rhythms import DAY, HOUR, issuer_down, pay_cycle
+
+__all__ = ["AUTH_REQUIRED", "DAY", "HARD", "HOUR", "MADE_UP", "SOFT", "Instrument", "Outcome",
+           "Payer", "Payers"]  # fmt: skip
 
 # what breaks an instrument for good, by method
 _BREAKS: dict[str, dict[str, float]] = {
@@ -42,60 +42,6 @@ _COUNTRIES: dict[str, dict[str, float]] = {
     "razorpay": {"IN": 1.0},
 }
 CURRENCY = {"US": "USD", "DE": "EUR", "FR": "EUR", "IN": "INR"}
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """A card, UPI handle or bank account. `broken_at` and quirk times are epoch seconds."""
-
-    id: str
-    payer: str
-    method: str  # card | upi | emandate
-    network: str  # visa … for a card, upi, or the bank's code
-    issuer: str
-    country: str
-    funding: str  # credit | debit
-    last4: str
-    exp_month: int
-    exp_year: int
-    fingerprint: str
-    grumpy: float  # share of six-hour spans in which the issuer says no without a reason
-    wants_auth: bool
-    broken_at: int | None
-    broken_code: str
-    quirk: tuple[str, int, int] | None = None  # made-up code, from, until
-    fixed: str | None = None  # test cards: this code always; '' always succeeds
-
-
-@dataclass(frozen=True, slots=True)
-class Payer:
-    """One customer of one merchant account. `income` in minor units a month."""
-
-    id: str
-    number: int
-    psp: str
-    name: str
-    email: str
-    phone: str
-    language: str
-    country: str
-    currency: str
-    payday: str
-    income: int
-    thrift: float  # the share of a pay cycle the money lasts; above 1 it always does
-    heeds: float  # probability of acting on a message
-    delay: float  # mean hours until they do
-    persistence: float  # probability of trying again after a failure while present
-    instruments: tuple[Instrument, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a charge comes to. `luck` in [0, 1) picks among a PSP's words for one code."""
-
-    ok: bool
-    code: str | None = None
-    luck: float = 0.0
 
 
 class Payers:
@@ -265,54 +211,6 @@ class Payers:
     def next_payday(self, payer: Payer, at: int) -> int:
         """When money comes next after `at`."""
         return pay_cycle(payer.payday, at // HOUR)[1]
-
-
-@lru_cache(maxsize=65536)
-def pay_cycle(rule: str, hour: int) -> tuple[int, int]:
-    """The paydays around the hour `hour` (epoch hours): the last one, and the next one.
-
-    Money lands at 05:00 UTC. Rules: a day of the month, `last` working day, other `fridays`.
-    """
-    at = hour * HOUR
-    today = datetime.fromtimestamp(at, UTC).date()
-    days = sorted(_paydays(rule, today))
-    stamps = [
-        int(datetime(day.year, day.month, day.day, 5, tzinfo=UTC).timestamp()) for day in days
-    ]
-    since = max(stamp for stamp in stamps if stamp <= at)
-    return since, min(stamp for stamp in stamps if stamp > at)
-
-
-def _paydays(rule: str, today: date) -> list[date]:
-    if rule == "fridays":
-        friday = date(2024, 1, 5)
-        passed = (today - friday).days // 14
-        return [friday + timedelta(days=14 * (passed + n)) for n in (-1, 0, 1, 2)]
-    found = []
-    for offset in (-2, -1, 0, 1, 2):
-        index = today.year * 12 + today.month - 1 + offset
-        year, month = index // 12, index % 12 + 1
-        if rule == "last":
-            after = date(year + month // 12, month % 12 + 1, 1)
-            day = after - timedelta(days=1)
-            while day.weekday() > 4:
-                day -= timedelta(days=1)
-            found.append(day)
-        else:
-            found.append(date(year, month, int(rule)))
-    return found
-
-
-def issuer_down(draws: Draws, issuer: str, at: int) -> bool:
-    """Whether the issuer has an outage at `at`: some days one window of one to seven hours."""
-    day = at // DAY
-    for candidate in (day - 1, day):
-        if draws.chance(0.22, issuer, "outage", candidate):
-            begin = candidate * DAY + draws.between(0, 86399, issuer, "outage from", candidate)
-            length = draws.between(HOUR, 7 * HOUR, issuer, "outage length", candidate)
-            if begin <= at < begin + length:
-                return True
-    return False
 
 
 def _phone(country: str, number: int) -> str:

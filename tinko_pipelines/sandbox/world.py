@@ -9,7 +9,8 @@ from typing import Any
 
 from tinko_pipelines.sandbox import people
 from tinko_pipelines.sandbox.draws import Draws
-from tinko_pipelines.sandbox.payers import DAY, Payer, Payers
+from tinko_pipelines.sandbox.payers import Payer, Payers
+from tinko_pipelines.sandbox.rhythms import DAY
 from tinko_pipelines.sandbox.store import Doc
 
 

@@ -1,33 +1,29 @@
-"""Invoices: finalized with one PaymentIntent, paid, voided; and those Stripe retries itself."""
+"""Invoices: finalized with one PaymentIntent, paid, voided."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tinko_pipelines.sandbox.payers import DAY, HOUR
 from tinko_pipelines.sandbox.store import Doc
 from tinko_pipelines.sandbox.stripe import shapes
-from tinko_pipelines.sandbox.stripe.codes import NEVER
-from tinko_pipelines.sandbox.stripe.desk import AUTOMATIC, Cause, Desk
+from tinko_pipelines.sandbox.stripe.desk import Cause, Desk
 from tinko_pipelines.sandbox.stripe.errors import declined, invalid
-from tinko_pipelines.sandbox.stripe.forms import flag, integer, rows, table, text
+from tinko_pipelines.sandbox.stripe.forms import flag, integer, table, text
 from tinko_pipelines.sandbox.stripe.intents import Intents
 from tinko_pipelines.sandbox.stripe.methods import Methods
 from tinko_pipelines.sandbox.stripe.payments import Payments
-
-# days after the failure before; then Stripe gives up and leaves the invoice open
-SMART_RETRY_DAYS = (3, 5, 7)
+from tinko_pipelines.sandbox.stripe.smart_retries import SmartRetries
 
 
 class Invoices:
-    """The invoice endpoints and Stripe's own retries of `auto_advance` invoices."""
+    """The invoice endpoints, and what a charge of its PaymentIntent means for an invoice."""
 
     def __init__(self, desk: Desk, methods: Methods, intents: Intents, payments: Payments) -> None:
         self._desk, self._methods = desk, methods
         self._intents, self._payments = intents, payments
         payments.on_success.append(self._paid)
         payments.on_failure.append(self._failed)
-        desk.engine.on("stripe.retry_invoice", self._retry)
+        self._retries = SmartRetries(desk, self)
 
     def create(self, account: Doc, params: dict[str, Any], cause: Cause) -> Doc:
         """A draft. Pending invoice items of the customer become its lines."""
@@ -133,7 +129,7 @@ class Invoices:
                           f"You can't pay an invoice that is {state}.")  # fmt: skip
         if flag(params, "paid_out_of_band"):
             return self._close(account, made, "paid", cause)
-        chosen = params.get("payment_method") or self._default_method(account, made)
+        chosen = params.get("payment_method") or self.default_method(account, made)
         if not chosen:
             raise invalid("There is no `default_payment_method` set on this Customer or Invoice. "
                           "Please provide one.")  # fmt: skip
@@ -144,7 +140,7 @@ class Invoices:
             raise declined(intent or {})
         return made
 
-    def _default_method(self, account: Doc, made: Doc) -> str | None:
+    def default_method(self, account: Doc, made: Doc) -> str | None:
         customer = self._desk.find(account, made["customer"]) or {}
         settings = customer.get("invoice_settings") or {}
         chosen: str | None = made["default_payment_method"] or settings.get(
@@ -182,39 +178,10 @@ class Invoices:
         # one retry is planned at a time: a payer's own failure in between plans no other
         planned = (made["next_payment_attempt"] or 0) > desk.now
         if made["auto_advance"] and not planned:
-            self._plan(account, made, charge["payment_method_details"]["card"]["country"])
+            country = charge["payment_method_details"]["card"]["country"]
+            self._retries.plan(account, made, country)
         desk.save(account, made)
         desk.emit(account, "invoice.payment_failed", made, cause)
-
-    def _plan(self, account: Doc, made: Doc, country: str) -> None:
-        desk, step = self._desk, made["attempt_count"] - 1
-        # Stripe does not retry cards issued in India by itself
-        if country == "IN" or not 0 <= step < len(SMART_RETRY_DAYS):
-            made["next_payment_attempt"] = None
-            return
-        hours = desk.engine.draws.between(-6, 6, made["id"], "smart retry", step)
-        when = desk.now + SMART_RETRY_DAYS[step] * DAY + hours * HOUR
-        made["next_payment_attempt"] = when
-        desk.engine.at(when, "stripe.retry_invoice", account=account["id"], invoice=made["id"])
-
-    def _retry(self, args: dict[str, Any]) -> None:
-        desk = self._desk
-        account = desk.engine.store.get("account", args["account"])
-        made = desk.find(account, args["invoice"]) if account else None
-        if account is None or made is None or made["status"] != "open":
-            return
-        intent = self.intent_of(account, made)
-        method = desk.find(account, self._default_method(account, made))
-        last = (intent or {}).get("last_payment_error") or {}
-        if method is None:
-            return
-        if last.get("advice_code") == NEVER and last["payment_method"]["id"] == method["id"]:
-            # after a hard decline the count rises and nothing is charged
-            made["attempt_count"] += 1
-            self._plan(account, made, method["card"]["country"])
-            desk.save(account, made)
-            return
-        self.attempt(account, made, method, actor="psp", cause=AUTOMATIC)
 
     def void(self, account: Doc, made: Doc, cause: Cause) -> Doc:
         return self._give_up(account, made, "void", cause)
@@ -258,18 +225,3 @@ class Invoices:
             made["default_payment_method"] = method["id"]
         made["metadata"].update(table(params, "metadata"))
         return self._desk.save(account, made)
-
-
-def line_amounts(params: dict[str, Any]) -> tuple[int, str]:
-    """Sum and currency of `line_items` with inline prices. Raises StripeError without any."""
-    total, currency = 0, ""
-    for number, line in enumerate(rows(params, "line_items")):
-        price = line.get("price_data") or {}
-        if "unit_amount" not in price:
-            raise invalid("The sandbox takes line items with price_data[unit_amount] only.",
-                          param=f"line_items[{number}][price_data]")  # fmt: skip
-        total += integer(price, "unit_amount") * integer(line, "quantity", 1, least=1)
-        currency = text(price, "currency").lower()
-    if not currency:
-        raise invalid("You must pass line_items.", code="parameter_missing", param="line_items")
-    return total, currency

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinko_pipelines.sandbox.payers import DAY, HOUR, Payer
+from tinko_pipelines.sandbox.payers import Payer
+from tinko_pipelines.sandbox.rhythms import DAY, HOUR
 from tinko_pipelines.sandbox.store import Doc
 from tinko_pipelines.sandbox.stripe.desk import AUTOMATIC, Cause, Desk
 from tinko_pipelines.sandbox.stripe.intents import Intents

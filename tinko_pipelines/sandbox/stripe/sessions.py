@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinko_pipelines.sandbox.payers import DAY
+from tinko_pipelines.sandbox.rhythms import DAY
 from tinko_pipelines.sandbox.store import Doc
 from tinko_pipelines.sandbox.stripe import shapes
 from tinko_pipelines.sandbox.stripe.desk import AUTOMATIC, Cause, Desk
 from tinko_pipelines.sandbox.stripe.errors import invalid
-from tinko_pipelines.sandbox.stripe.forms import integer, table
+from tinko_pipelines.sandbox.stripe.forms import integer, rows, table, text
 from tinko_pipelines.sandbox.stripe.intents import Intents
-from tinko_pipelines.sandbox.stripe.invoices import line_amounts
 from tinko_pipelines.sandbox.stripe.payments import Payments
 
 
@@ -114,3 +113,18 @@ class Sessions:
         made = self._desk.find(account, args["session"]) if account else None
         if account is not None and made is not None and made["status"] == "open":
             self.expire(account, made, AUTOMATIC)
+
+
+def line_amounts(params: dict[str, Any]) -> tuple[int, str]:
+    """Sum and currency of `line_items` with inline prices. Raises StripeError without any."""
+    total, currency = 0, ""
+    for number, line in enumerate(rows(params, "line_items")):
+        price = line.get("price_data") or {}
+        if "unit_amount" not in price:
+            raise invalid("The sandbox takes line items with price_data[unit_amount] only.",
+                          param=f"line_items[{number}][price_data]")  # fmt: skip
+        total += integer(price, "unit_amount") * integer(line, "quantity", 1, least=1)
+        currency = text(price, "currency").lower()
+    if not currency:
+        raise invalid("You must pass line_items.", code="parameter_missing", param="line_items")
+    return total, currency

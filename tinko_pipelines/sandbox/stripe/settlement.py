@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinko_pipelines.sandbox.payers import DAY
+from tinko_pipelines.sandbox.rhythms import DAY
 from tinko_pipelines.sandbox.store import Doc
 from tinko_pipelines.sandbox.stripe import shapes
 from tinko_pipelines.sandbox.stripe.desk import Desk
