@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from tinko_pipelines.core.analytics import watermark
 from tinko_pipelines.core.clock import WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
@@ -18,6 +19,8 @@ from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.local.bootstrap import Sandbox
 
 HOUR = timedelta(hours=1)
+# thousands of runs: their events stay in the instance and off the terminal
+QUIET = {"console": {"config": {"log_level": "ERROR"}}}
 
 
 @dataclass
@@ -40,7 +43,12 @@ class Driver:
         result = (
             self.definitions.get_repository_def()
             .get_job(name)
-            .execute_in_process(instance=self.instance, raise_on_error=True, **options)
+            .execute_in_process(
+                instance=self.instance,
+                raise_on_error=True,
+                run_config={"loggers": QUIET, "ops": ops or {}},
+                **options,
+            )
         )
         assert result.success
         self.runs[name] += 1
@@ -71,7 +79,7 @@ class Driver:
         day = (to - timedelta(days=1)).date().isoformat()
         config = {"config": {"lookback_days": lookback_days}}
         listings = ("stripe_payments", "razorpay_payments")
-        self.job("heal", partition_key=day, run_config={"ops": dict.fromkeys(listings, config)})
+        self.job("heal", dict.fromkeys(listings, config), partition_key=day)
         self.inbox(deciding=False)
         self.job("resolve")
         self.inbox(deciding=False)
@@ -123,6 +131,9 @@ def play(driver: Driver, start: datetime, days: int, progress: Progress) -> None
             progress(1.0, "settling what is pending")
             driver.job("resolve")
     driver.day(end + timedelta(days=SETTLING_DAYS), lookback_days=days + SETTLING_DAYS)
+    # a watermark stops below the oldest open transaction: none of the ledger's may be left behind
+    while watermark.waiting(driver.platform.engine):
+        driver.job("analytics")
 
 
 # late authorisations take up to five days, the slowest bank debit less
