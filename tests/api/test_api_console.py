@@ -1,0 +1,115 @@
+"""`/` and `/docs`: what the page says, and whom it answers."""
+
+import re
+from html import unescape
+
+from fastapi.testclient import TestClient
+
+from api.console.view import STATE_LABELS, bars, money_card, segments
+from api.main import create_app
+from api.services import build
+from tests.api.deliveries import make_merchant
+from tests.api.test_api_reads import open_case
+from tinko_pipelines.core.ledger.states import CaseState
+
+
+def test_the_page_shows_counts_money_and_cases_of_each_organisation(
+    client, worker, merchant, settings
+):
+    open_case(worker, merchant, due=12_345_000)
+    open_case(worker, merchant, due=49_900, back=49_900, state="recovered")
+    other = make_merchant(worker, settings.credentials_key, "zenith")
+    open_case(worker, other, currency="USD", due=123_456, state="awaiting_payer")
+    answer = client.get("/")
+    page = unescape(answer.text)
+    assert answer.headers["content-type"].startswith("text/html")
+    for words in (
+        "Acme",
+        "Zenith",
+        "₹1,23,450.00",
+        "₹499.00",
+        "$1,234.56",
+        "waiting for the payer",
+    ):
+        assert words in page
+    assert settings.dagster_url in page
+    assert settings.mail_url in page
+    assert 'href="/docs"' in page
+
+
+def test_the_page_before_anything_happened(client):
+    assert "No organisation yet" in client.get("/").text
+
+
+def test_an_organisation_before_its_first_failure(client, merchant):
+    assert "No money at stake yet" in client.get("/").text
+
+
+def test_what_a_merchant_wrote_is_text_and_not_markup(client, worker, settings):
+    make_merchant(worker, settings.credentials_key, "<script>alert(1)</script>")
+    assert "<script>alert" not in client.get("/").text.lower()
+
+
+def test_the_page_asks_nothing_of_elsewhere_and_its_files_are_there(client, merchant):
+    page = client.get("/")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    loaded = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+    assert len(loaded) >= 3
+    for path in loaded:
+        assert client.get(path).status_code == 200
+    assert not re.search(r'(?:src|rel="stylesheet" href)="https?:', page.text)
+
+
+def test_the_part_that_is_polled_is_the_same_without_the_frame(client, merchant):
+    part = client.get("/console/overview").text
+    assert "<html" not in part
+    assert "Acme" in part
+
+
+def test_only_this_machine_is_answered(settings, merchant):
+    app = create_app(build(settings))
+    for client, host, expected in (
+        ("127.0.0.1", "127.0.0.1:8000", 200),
+        ("::1", "localhost:8000", 200),
+        ("10.0.0.7", "127.0.0.1:8000", 403),
+        ("127.0.0.1", "rebound.example", 403),
+    ):
+        with TestClient(app, base_url=f"http://{host}", client=(client, 1)) as browser:
+            answer = browser.get("/")
+            assert answer.status_code == expected
+            assert ("Acme" in answer.text) == (expected == 200)
+
+
+def test_the_docs_name_every_route(client):
+    page = client.get("/docs").text
+    paths = client.get("/openapi.json").json()["paths"]
+    assert "/v1/webhooks/stripe/{connection_id}" in paths
+    assert all(path in page for path in paths)
+
+
+def test_every_case_state_has_a_label():
+    assert set(STATE_LABELS) == set(CaseState)
+
+
+def test_segments_add_up_to_the_whole_bar():
+    made = segments({"recovered": 1, "retrying": 1, "cancelled": 1})
+    assert [item.count for item in made] == [1, 1, 1]
+    assert abs(made[-1].x + made[-1].width - 100) < 0.01
+    assert segments({}) == []
+
+
+def test_bars_scale_to_the_best_day_and_a_loss_is_no_negative_bar():
+    made = bars([0, 50, 100, -20], "INR")
+    assert [bar.height for bar in made] == [1.0, 48.0, 96.0, 1.0]
+    assert made[-1].title == "today: -₹0.20"
+    assert bars([], "INR") == []
+
+
+def test_the_share_is_of_what_failed():
+    row = {"currency": "JPY", "recovered_minor": 300, "at_risk_minor": 600, "lost_minor": 100}
+    card = money_card(row, [])
+    assert (card.recovered, card.share) == ("¥300", 30.0)
+    nothing = {"currency": "JPY", "recovered_minor": 0, "at_risk_minor": 0, "lost_minor": 0}
+    assert money_card(nothing, []).share == 0.0
