@@ -79,7 +79,7 @@ def _render(template: str, request: Request, services: ServicesOf) -> HTMLRespon
         "links": {
             "Dagster": services.settings.dagster_url,
             "Mail": services.settings.mail_url,
-            "API": "/docs",
+            "Docs": "/docs",
             "Health": "/readyz",
             "Metrics": "/metrics",
         },
