@@ -61,22 +61,22 @@ def _after_postgres(stack: Stack) -> None:
     run_tool(stack, "db", "upgrade", "--only", "postgres")
 
 
-def _end_stale_runs(stack: Stack) -> None:
-    """Runs recorded as going on cannot be: their processes ended with the last code server."""
-    if stale_runs(stack):
+def _prepare_dagster(stack: Stack) -> None:
+    """Dagster's tables made, and no run recorded as going on that cannot be."""
+    if not _is_settled(stack.superuser_url("dagster")):
         process.run(_python("tinko_pipelines.local.stale_runs"), env=stack.environment, cwd=ROOT)
 
 
-def stale_runs(stack: Stack) -> int:
-    """How many runs Dagster believes to be going on."""
-    with psycopg.connect(stack.superuser_url("dagster")) as connection:
-        exists = connection.execute("select to_regclass('runs') is not null").fetchone()
-        if not exists or not exists[0]:
-            return 0
-        found = connection.execute(
-            "select count(*) from runs where status in ('STARTING', 'STARTED', 'CANCELING')"
+def _is_settled(dsn: str) -> bool:
+    """Whether the tables are there and no run counts as alive: then the heavy import is saved."""
+    with psycopg.connect(dsn) as connection:
+        made = connection.execute("select to_regclass('daemon_heartbeats') is not null").fetchone()
+        if not made or not made[0]:
+            return False
+        alive = connection.execute(
+            "select 1 from runs where status in ('STARTING', 'STARTED', 'CANCELING') limit 1"
         ).fetchone()
-    return int(found[0]) if found else 0
+    return alive is None
 
 
 PARTS: Sequence[Part] = (
@@ -162,13 +162,15 @@ PARTS: Sequence[Part] = (
         name="dagster-code",
         wave=3,
         ports=("dagster_code",),
-        before=_end_stale_runs,
+        before=_prepare_dagster,
         command=lambda stack: _python(
             *("dagster", "api", "grpc", "--module-name=tinko_pipelines.definitions"),
             *(f"--host={HOST}", f"--port={stack.ports.dagster_code}", "--location-name=tinko"),
             "--use-python-environment-entry-point",
         ),
         probe=lambda stack: probes.tcp(stack.ports.dagster_code),
+        # time for a batch to end; it is safe to kill, so no more than that
+        stop_seconds=5.0,
         seconds=180.0,
     ),
     Part(
@@ -180,16 +182,18 @@ PARTS: Sequence[Part] = (
             f"--workspace={ROOT / 'workspace.yaml'}",
         ),
         probe=lambda stack: probes.webserver(stack.ports.dagster),
+        stop_seconds=3.0,
         address=lambda stack: f"http://{HOST}:{stack.ports.dagster}",
         seconds=180.0,
     ),
     Part(
         name="dagster-daemon",
-        wave=5,
+        wave=4,
         command=lambda stack: _python(
             "dagster._daemon", "run", f"--workspace={ROOT / 'workspace.yaml'}"
         ),
         probe=lambda stack: probes.daemon(stack.superuser_url("dagster"), time.time()),
+        stop_seconds=5.0,
         seconds=180.0,
     ),
 )

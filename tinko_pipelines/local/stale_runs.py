@@ -1,7 +1,8 @@
 """`python -m tinko_pipelines.local.stale_runs`: mark runs as failed whose processes are gone.
 
 For the moment before the code server starts: then no run of this instance can be alive, and a
-run that stays "started" would hold one of the few places for ever.
+run that stays "started" would hold one of the few places for ever. Opening the instance also makes
+its tables, which the webserver and the daemon would otherwise do at the same time.
 """
 
 from __future__ import annotations

@@ -168,8 +168,9 @@ class Supervisor:
     def _restart(self, child: Child) -> None:
         try:
             self._spawn(child)
-        except (RuntimeError, OSError) as error:
-            self._plan_restart(child, f"could not start: {error}")
+        except Exception as error:
+            # whatever its preparation raises (Postgres may be starting too), the others go on
+            self._plan_restart(child, f"could not start ({str(error).strip()})")
         else:
             self.say(f"{child.part.name} was started again")
 
