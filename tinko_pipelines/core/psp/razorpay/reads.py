@@ -66,6 +66,9 @@ def cycle_invoice(calls: RazorpayCalls, cycle: str) -> Mapping[str, Any] | None:
 
 def _completed(calls: RazorpayCalls, seen: Observation) -> Observation:
     found = _joined(calls, seen)
+    if not found.payments:
+        # how it is collected shows in its first payment: before that nothing can be said of it
+        return found
     if found.psp_retries is None:
         # no recurring UPI debit without a notice, no subscription: nobody collects by himself
         found = replace(found, psp_retries=False)
