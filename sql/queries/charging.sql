@@ -1,11 +1,15 @@
 -- name: due
--- Attempts of ours whose time has come. Index: ix_attempts_due.
+-- Attempts of ours whose time has come, with their debts: whoever writes a debt locks it first and
+-- its attempts after it, and one that is being written waits its turn. Index: ix_attempts_due.
 select a.id, a.org_id, a.connection_id, a.obligation_id
 from attempts as a
-where a.state = 'scheduled' and a.scheduled_at <= :now
+inner join obligations as o on a.obligation_id = o.id
+where
+    a.state = 'scheduled' and a.scheduled_at <= :now
+    and o.state in ('open', 'partially_paid')
 order by a.scheduled_at, a.id
 limit :limit
-for update skip locked
+for update of o, a skip locked
 
 -- name: lock_debt
 -- Take the obligation's lock for a charge or for opening a door (rule 4). A door's lock whose
@@ -44,12 +48,23 @@ inner join obligations as o on a.obligation_id = o.id
 where a.id = :id
 
 -- name: hold
--- The row, locked, if the lease is still ours. Index: pk_attempts.
+-- The row, locked, if the lease and the debt's lock are still ours: of two claims whose debts turn
+-- out to be one, only that which kept the lock goes on. Index: pk_attempts, pk_charge_locks.
 select a.id
 from attempts as a
 where
     a.id = :id and a.state = 'claimed' and a.lease_token = :token and a.lease_until_wall > :wall
-for update
+    and exists (
+        select 1 from charge_locks as k
+        where k.obligation_id = a.obligation_id and k.token = :token
+    )
+for update of a
+
+-- name: hold_door
+-- Whether the debt's lock is still ours to open a door under. Index: pk_charge_locks.
+select k.obligation_id
+from charge_locks as k
+where k.obligation_id = :obligation_id and k.token = :token
 
 -- name: give_back
 -- Nothing was sent: the attempt waits again, or is dropped. Index: pk_attempts.
@@ -60,7 +75,7 @@ set
     finished_at = case when :state = 'cancelled' then cast(:now as timestamptz) end,
     updated_at = :now
 where id = :id and state = 'claimed' and lease_token = :token
-returning id
+returning obligation_id
 
 -- name: mint_key
 -- One key for one attempt, for ever (rule 9). Index: pk_idempotency_keys.
@@ -78,10 +93,19 @@ select pg_advisory_xact_lock(hashtextextended('instrument:' || :instrument, 0))
 update attempts
 set
     state = 'submitted', idempotency_key = :key, submitted_at = :now, submitted_wall = :wall,
-    guard_rows = cast(:guard_rows as jsonb), amount_minor = :amount, updated_at = :now
+    guard_rows = cast(:guard_rows as jsonb), amount_minor = :amount, door_id = :door_id,
+    updated_at = :now
 where
     id = :id and state = 'claimed' and lease_token = :token and lease_until_wall > :wall
 returning id
+
+-- name: lock_debt_of
+-- The debt of an attempt, locked: it comes before the attempt. Index: pk_attempts, pk_obligations.
+select o.id
+from obligations as o
+inner join attempts as a on o.id = a.obligation_id
+where a.id = :id
+for update of o
 
 -- name: settle_state
 -- Move an attempt of ours, guarded by the states that allow it. Index: pk_attempts.

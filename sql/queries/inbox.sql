@@ -1,9 +1,10 @@
 -- name: pending
--- Events that wait, oldest first. :limit rows. Index: ix_inbox_events_pending.
+-- Events that wait on :connection_ids, :limit rows: those not yet tried before those that had to wait
+-- for their PSP, each oldest first. Index: ix_inbox_events_pending.
 select e.id, e.connection_id, e.psp, e.event_id, e.psp_created_at, e.source, e.body, e.tries
 from inbox_events as e
-where e.processed_at is null
-order by e.id
+where e.processed_at is null and e.connection_id = any(cast(:connection_ids as uuid []))
+order by e.tries, e.id
 limit :limit
 
 -- name: oldest_pending
@@ -20,11 +21,11 @@ from inbox_events as e
 where e.id = any(cast(:ids as uuid [])) and e.processed_at is null
 for update skip locked
 
--- name: mark
--- Index: pk_inbox_events.
+-- name: keep_waiting
+-- Tried, and not done: younger events go first the next time. Index: pk_inbox_events.
 update inbox_events
-set processed_at = :now, outcome = :outcome, error = :error, tries = tries + 1
-where id = :id
+set tries = tries + 1, error = :error
+where id = any(cast(:ids as uuid [])) and processed_at is null
 
 -- name: mark_all
 -- Index: pk_inbox_events.
@@ -58,8 +59,10 @@ inner join obligations as o on r.obligation_id = o.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))
 
 -- name: ledger_knows
--- Which objects the ledger has, and how the attempts among them stand. Index: pk_psp_refs.
-select r.object_id, a.state, a.refunded_minor
+-- Which objects the ledger has, how the attempts among them stand, and their debts.
+-- Index: pk_psp_refs, pk_attempts, pk_obligations.
+select r.object_id, a.state, a.refunded_minor, o.state as debt_state
 from psp_refs as r
 left join attempts as a on r.attempt_id = a.id
+left join obligations as o on r.obligation_id = o.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))

@@ -62,7 +62,8 @@ update attempts set case_id = :case_id, updated_at = :now
 where obligation_id = :obligation_id and case_id is null
 
 -- name: due_cases
--- Cases that decide() is to look at. Index: ix_cases_decide_at.
+-- Cases that decide() is to look at, with their debts: what is decided is decided on a debt that
+-- nobody writes meanwhile. Index: ix_cases_decide_at.
 select
     c.id, c.org_id, c.connection_id, c.obligation_id, c.state, c.opened_at, c.asked_at,
     c.policy_version_id, p.definition,
@@ -80,7 +81,7 @@ inner join connections as n on c.connection_id = n.id
 where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
 order by c.decide_at, c.id
 limit :limit
-for update of c skip locked
+for update of o, c skip locked
 
 -- name: attempt_views
 -- Everybody's tries at some debts, with what was made of their failures.

@@ -111,7 +111,7 @@ def test_mastercard_advice_says_how_long_to_wait(code, hours):
 def test_no_second_order_while_razorpay_may_still_authorise_late():
     facts = Facts(
         "razorpay", "card", "visa", "US", "token_1", 1000, "USD",
-        last_failure=LastFailure(NOW, late_authorisation=True),
+        last_failure=LastFailure(NOW), timed_out_at=NOW,
     )  # fmt: skip
     at, _ = next_allowed(facts, NOW, NOW + timedelta(days=30))
     assert at == NOW + timedelta(days=5)

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from tinko_pipelines.core.failures.taxonomy import RetryAdvice
 from tinko_pipelines.core.ledger.states import AttemptState, ObligationState
 from tinko_pipelines.core.psp.types import Actor
-from tinko_pipelines.core.recovery.decide import Action, AttemptView, CaseView, decide
+from tinko_pipelines.core.recovery.decide import (
+    IDLE_PAUSE,
+    MOST_IDLE,
+    Action,
+    AttemptView,
+    CaseView,
+    decide,
+)
 from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY, Policy
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
@@ -138,6 +145,9 @@ def test_no_retry_where_the_rules_forbid_one(case):
     assert case.instrument_key is not None
     assert case.asked_at is None
     assert not any(one.state in OPEN for one in case.attempts)
+    idle = [
+        a.at for a in case.attempts if a.actor == "tinko" and a.state in ("not_sent", "cancelled")
+    ]
     last = max(
         (a for a in case.attempts if a.state == "failed" and not a.payer_present),
         key=lambda one: one.at,
@@ -146,8 +156,11 @@ def test_no_retry_where_the_rules_forbid_one(case):
     assert last.advice not in (RetryAdvice.NEVER, RetryAdvice.PAYER_ACTION)
     assert answer.at >= NOW
     assert answer.at <= case.opened_at + timedelta(days=DEFAULT_POLICY.max_days)
-    if case.psp == "razorpay" and last.late_authorisation:
-        assert answer.at >= last.at + timedelta(days=5)
+    idle = [at for at in idle if at >= last.at]
+    assert len(idle) < MOST_IDLE
+    assert all(answer.at >= at + IDLE_PAUSE for at in idle)
+    late = [one.at for one in case.attempts if one.late_authorisation]
+    assert case.psp != "razorpay" or all(answer.at >= at + timedelta(days=5) for at in late)
 
 
 @given(case_views)

@@ -144,10 +144,9 @@ def _before_cycle_end(facts: Facts, at: datetime, params: Mapping[str, Any]) -> 
 
 
 def _late_authorisation(facts: Facts, at: datetime, params: Mapping[str, Any]) -> Answer:
-    last = facts.last_failure
-    if last is None or not last.late_authorisation:
+    if facts.timed_out_at is None:
         return True, None
-    ready = last.at + timedelta(days=params["days"])
+    ready = facts.timed_out_at + timedelta(days=params["days"])
     return at >= ready, ready
 
 

@@ -55,12 +55,15 @@ class LastFailure:
     at: datetime
     network_decline_code: str | None = None
     network_advice_code: str | None = None
-    late_authorisation: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the attempt that is asked for. Amount in minor units."""
+    """What is known of the attempt that is asked for. Amount in minor units.
+
+    `timed_out_at`: when the newest of the debt's tries, by anyone, failed in a way that the bank
+    may still turn into a success.
+    """
 
     psp: str
     method: str
@@ -71,6 +74,7 @@ class Facts:
     currency: str
     counted: tuple[Counted, ...] = ()
     last_failure: LastFailure | None = None
+    timed_out_at: datetime | None = None
     cycle_end: datetime | None = None
 
 

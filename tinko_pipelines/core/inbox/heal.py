@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
@@ -22,6 +22,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import InvalidInput
 from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
 from tinko_pipelines.core.ledger.payments import STATE_OF
+from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import Observation, ParsedEvent, PaymentSeen
 from tinko_pipelines.core.tenants.desk import Seat
@@ -57,28 +58,35 @@ def _news(engine: Engine, seat: Seat, bodies: Iterable[Mapping[str, Any]]) -> li
     ]
 
 
-def _tells(one: Observation, known: Mapping[str, tuple[str | None, int]]) -> bool:
+def _tells(one: Observation, known: Mapping[str, Row[Any]]) -> bool:
     """Whether the ledger lacks something that this object says."""
-    if not any(ref.object_id in known for ref in one.refs):
+    debts = [known[ref.object_id].debt_state for ref in one.refs if ref.object_id in known]
+    if not debts:
+        return True
+    if any(state in COLLECTIBLE for state in debts) and _is_over(one):
         return True
     return any(_differs(payment, known.get(payment.object_id)) for payment in one.payments)
 
 
-def _differs(payment: PaymentSeen, standing: tuple[str | None, int] | None) -> bool:
+def _is_over(one: Observation) -> bool:
+    """Paid, perhaps without any payment, or given up."""
+    return one.terminal is not None or bool(one.due and (one.paid or 0) >= one.due)
+
+
+def _differs(payment: PaymentSeen, standing: Row[Any] | None) -> bool:
     if standing is None:
         return True
-    state, refunded = standing
-    return state != STATE_OF[payment.status].value or refunded < payment.refunded
+    if standing.state != STATE_OF[payment.status].value:
+        return True
+    return bool(standing.refunded_minor < payment.refunded)
 
 
-def _known(
-    engine: Engine, seat: Seat, seen: list[Observation]
-) -> dict[str, tuple[str | None, int]]:
+def _known(engine: Engine, seat: Seat, seen: list[Observation]) -> dict[str, Row[Any]]:
     object_ids = sorted({ref.object_id for one in seen for ref in one.refs})
     wanted = {"connection_id": seat.account.connection_id, "object_ids": object_ids}
     with unit_of_work(engine) as connection:
         rows = connection.execute(query("inbox", "ledger_knows"), wanted)
-        return {row.object_id: (row.state, row.refunded_minor or 0) for row in rows}
+        return {row.object_id: row for row in rows}
 
 
 def _event(seat: Seat, body: Mapping[str, Any], one: Observation) -> IncomingEvent:

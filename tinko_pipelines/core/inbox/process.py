@@ -15,18 +15,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, Row
+from sqlalchemy.exc import OperationalError
 
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRejected
+from tinko_pipelines.core.inbox.store import partition_missing
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import Observation, PaymentStatus, Psp
 from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
+
+# events written in one transaction: few enough that a payer's page never waits long for a debt
+AT_ONCE = 100
+# HTTP statuses by which a PSP says that there is no such object
+NOT_KNOWN = frozenset({400, 404})
 
 
 @dataclass
@@ -49,9 +57,12 @@ def process_inbox(engine: Engine, desk: Desk, clock: Clock, limit: int = 500) ->
     """Work off up to `limit` waiting events, in the order of (created, event id)."""
     report = Report()
     with unit_of_work(engine) as connection:
-        rows = connection.execute(query("inbox", "pending"), {"limit": limit}).all()
-    # a connection that was disabled keeps its events until it is active again
-    rows = [one for one in rows if one.connection_id in desk.seats]
+        # a connection that was disabled keeps its events until it is active again
+        rows = list(
+            connection.execute(
+                query("inbox", "pending"), {"connection_ids": list(desk.seats), "limit": limit}
+            )
+        )
     rows.sort(key=lambda one: (one.psp_created_at, one.event_id))
     for connection_id in dict.fromkeys(one.connection_id for one in rows):
         mine = [one for one in rows if one.connection_id == connection_id]
@@ -77,6 +88,28 @@ def _work_off(
         except Exception as error:  # any shape of a body may break a reader; the rest must flow
             poison[row.id] = f"{type(error).__name__}: {error}"
     seen = _resolve(engine, seat, seen, poison, report)
+    keys = [row.id for row in rows if row.id in seen or row.id in poison]
+    for start in range(0, len(keys), AT_ONCE):
+        part = keys[start : start + AT_ONCE]
+        _write(
+            engine,
+            seat,
+            {key: seen[key] for key in part if key in seen and key not in poison},
+            {key: poison[key] for key in part if key in poison},
+            now,
+            report,
+        )
+
+
+def _write(
+    engine: Engine,
+    seat: Seat,
+    seen: Mapping[uuid.UUID, Observation],
+    poison: Mapping[uuid.UUID, str],
+    now: datetime,
+    report: Report,
+) -> None:
+    """One transaction: what these events say, and that it is written."""
     with unit_of_work(engine) as connection:
         taken = set(
             connection.scalars(
@@ -89,7 +122,9 @@ def _work_off(
         mine = {key: one for key, one in seen.items() if key in taken}
         lock_refs(connection, seat.account, mine.values())
         for key, one in mine.items():
-            outcomes.append((key, *_apply(connection, seat, one, now, report)))
+            said = _apply(connection, seat, one, now, report)
+            if said is not None:
+                outcomes.append((key, *said))
         _mark(connection, outcomes, now)
     report.ignored += sum(outcome == "ignored" for _, outcome, _ in outcomes)
     report.applied += sum(outcome == "applied" for _, outcome, _ in outcomes)
@@ -98,13 +133,23 @@ def _work_off(
 
 def _apply(
     connection: Connection, seat: Seat, one: Observation, now: datetime, report: Report
-) -> tuple[str, str | None]:
+) -> tuple[str, str | None] | None:
+    """Outcome and reason of one event; None where the database asks for another try."""
     if one.is_empty:
         return "ignored", None
     try:
         with connection.begin_nested():
             obligation_id = apply_observation(connection, seat.account, one, now)
+    except OperationalError as error:
+        # a deadlock, a lost server: nothing that the event could help
+        log.warning("left for the next pass: %s", error)
+        report.waiting += 1
+        return None
     except Exception as error:  # quarantined with its reason, and shown; see the docstring
+        if isinstance(cause := error.__cause__, psycopg.errors.CheckViolation):
+            missing = partition_missing(cause, "the ledger")
+            if missing is not cause:
+                raise missing from error
         log.exception("an event could not be applied")
         return "quarantined", f"{type(error).__name__}: {error}"
     if obligation_id is not None:
@@ -123,23 +168,34 @@ def _resolve(
     told = _told(engine, seat, seen.values())
     resolved: dict[uuid.UUID, Observation] = {}
     asked: set[str] = set()
+    waiting: list[uuid.UUID] = []
+    away: PspError | None = None
     for key, one in seen.items():
         if not needs_resolving(one, told, asked):
             resolved[key] = one
             continue
+        if away is not None:
+            waiting.append(key)
+            continue
         try:
             fuller = seat.adapter.resolve(one)
-        except PspRejected as error:
-            # the PSP does not know the object it told us of: no later try will change that
-            poison[key] = f"{error.code}: {error.detail}"
-            continue
         except PspError as error:
-            log.warning("left for the next pass: %s", error)
-            report.waiting += 1
+            if isinstance(error, PspRejected) and error.extra.get("psp_status") in NOT_KNOWN:
+                # the PSP does not know what it told us of: no later try will change that
+                poison[key] = f"{error.code}: {error.detail}"
+            else:
+                # it is away, or does not know us: one such answer is enough for a pass
+                away = error
+                waiting.append(key)
             continue
         report.resolved += 1
         asked.update(ref.object_id for ref in fuller.refs)
         resolved[key] = fuller
+    if away is not None:
+        log.warning("%s events are left for the next pass: %s", len(waiting), away)
+        report.waiting += len(waiting)
+        with unit_of_work(engine) as connection:
+            connection.execute(query("inbox", "keep_waiting"), {"ids": waiting, "error": str(away)})
     return resolved
 
 

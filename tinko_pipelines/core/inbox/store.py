@@ -203,12 +203,12 @@ def statement(name: str) -> bytes:
     return _BIND.sub(r"%(\1)b", text).encode()
 
 
-def partition_missing(error: psycopg.errors.CheckViolation) -> Exception:
+def partition_missing(error: psycopg.errors.CheckViolation, where: str = "the inbox") -> Exception:
     """The error to raise instead: PartitionMissing, or `error` itself where it is another check."""
     if "no partition" not in str(error):
         return error
     return PartitionMissing(
-        "the inbox has no partition for this month: run the partitions asset, or `tinko doctor`"
+        f"{where} has no partition for this month: run the partitions asset, or `tinko doctor`"
     )
 
 

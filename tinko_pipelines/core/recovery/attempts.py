@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ledger.states import ATTEMPT_TRANSITIONS, AttemptState, sources
 
-# the outcome is certain: the lock is freed and the case is decided anew
 _CERTAIN = frozenset({AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.NOT_SENT})
+# the lock is freed and the case is decided anew: the outcome is certain, or only the payer, at the
+# very door that we tried, can still bring it about
+_FREES = _CERTAIN | {AttemptState.REQUIRES_ACTION}
 
 
 def state_of(connection: Connection, attempt_id: uuid.UUID) -> AttemptState:
@@ -30,6 +32,7 @@ def move(
     detail: str | None = None,
 ) -> bool:
     """Move an attempt to `target`, if it stands where that is allowed; says whether it moved."""
+    connection.execute(query("charging", "lock_debt_of"), {"id": attempt_id})
     moved = connection.execute(
         query("charging", "settle_state"),
         {
@@ -44,7 +47,7 @@ def move(
     if moved is None:
         return False
     connection.execute(query("charging", "uncount"), {"id": attempt_id, "state": target.value})
-    if target in _CERTAIN:
+    if target in _FREES:
         touched = {"obligation_id": moved.obligation_id, "now": now}
         connection.execute(query("ledger", "free_lock"), touched | {"attempt_id": attempt_id})
         connection.execute(query("ledger", "wake_case"), touched)
@@ -82,8 +85,9 @@ def give_back(
         return False
     connection.execute(query("charging", "unlock_debt"), {"token": token})
     if state is AttemptState.CANCELLED:
+        # a merge may have moved the attempt meanwhile
         connection.execute(
-            query("ledger", "wake_case"), {"obligation_id": obligation_id, "now": now}
+            query("ledger", "wake_case"), {"obligation_id": given.obligation_id, "now": now}
         )
     return True
 

@@ -48,6 +48,10 @@ from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
 
+# calls that a charge makes one after the other, the last of which moves money (Razorpay: order,
+# customer, new order, debit)
+SEND_CALLS = 4
+
 
 def no_point(label: str) -> None:
     """Where a chaos test would kill the process."""
@@ -158,6 +162,7 @@ class Charger:
             debt,
             seen,
             facts_of(attempt, debt, tries, as_counted(counted[instrument], debt.id)),
+            tries,
             retry_owner=seat.retry_owner,
             mentioned=bool(mentioned),
             now=now,
@@ -193,6 +198,7 @@ class Charger:
                 "key": request.idempotency_key,
                 "guard_rows": json.dumps(permission.verdict.rows),
                 "amount": request.amount,
+                "door_id": request.door_id,
                 "now": now,
             },
         ).one()
@@ -215,8 +221,8 @@ class Charger:
 
     def _send(self, seat: Seat, claim: Claim, request: ChargeRequest) -> Outcome:
         """Never after the lease: a send that could outlive it is not begun (real time)."""
-        if self.wall.monotonic() + self.timeout >= claim.deadline:
-            return Outcome(None, detail="the lease was over before it could be sent")
+        if self.wall.monotonic() + self.timeout * SEND_CALLS >= claim.deadline:
+            return Outcome(None, sent=False, detail="the lease was over before it could be sent")
         try:
             return seat.adapter.charge(request)
         except (PspRejected, PspRateLimited) as error:

@@ -77,18 +77,24 @@ class Decision:
 
 
 LOOK_AGAIN = timedelta(hours=24)
+# retries that came to nothing (refused by the PSP before any charge, or by a rule at the last
+# moment): each doubles the pause before the next, and so many are enough
+IDLE_PAUSE = timedelta(hours=1)
+MOST_IDLE = 5
+# of these nothing more comes by itself, though what was begun may still be paid
+_MOVING = OPEN_ATTEMPTS - {AttemptState.REQUIRES_ACTION}
 
 
 def decide(case: CaseView, policy: Policy, now: datetime) -> Decision:
     """What happens next with `case` at business time `now`."""
     if case.obligation_state not in COLLECTIBLE:
         return Decision(Action.STOP, None, (f"obligation.{case.obligation_state}",))
-    if any(
-        one.state in OPEN_ATTEMPTS or one.state == AttemptState.SCHEDULED for one in case.attempts
-    ):
+    if any(one.state in _MOVING or one.state is AttemptState.SCHEDULED for one in case.attempts):
         return Decision(Action.WAIT, now + LOOK_AGAIN, ("attempt.open",))
     if case.asked_at is not None:
         return _awaiting(case, policy, now)
+    if any(one.state is AttemptState.REQUIRES_ACTION for one in case.attempts):
+        return _ask(case, policy, now, "authentication.required")
     last = _last_unattended(case)
     if last is None:
         # only a person has tried so far: nothing is stored that we may charge
@@ -115,6 +121,17 @@ def _retry(case: CaseView, policy: Policy, last: AttemptView, now: datetime) -> 
         return _ask(case, policy, now, f"policy.max_retries.{advice}")
     until = case.opened_at + timedelta(days=policy.max_days)
     wanted = max(now, last.at + policy.delay(case.key, made))
+    idle = [
+        one.at
+        for one in case.attempts
+        if one.actor is Actor.TINKO
+        and one.state in (AttemptState.NOT_SENT, AttemptState.CANCELLED)
+        and one.at >= last.at
+    ]
+    if len(idle) >= MOST_IDLE:
+        return _ask(case, policy, now, "retry.refused")
+    if idle:
+        wanted = max(wanted, max(idle) + IDLE_PAUSE * 2 ** (len(idle) - 1))
     at, verdict = next_allowed(facts(case, last), wanted, until)
     if at is None:
         denied = f"guard.{verdict.denied_by}"
@@ -168,7 +185,7 @@ def facts(case: CaseView, last: AttemptView | None) -> Facts:
             at=last.at,
             network_decline_code=last.network_decline_code,
             network_advice_code=last.network_advice_code,
-            late_authorisation=last.late_authorisation,
         ),
+        timed_out_at=max((one.at for one in case.attempts if one.late_authorisation), default=None),
         cycle_end=case.cycle_end,
     )

@@ -15,7 +15,7 @@ from tinko_pipelines.core.errors import Conflict, NotFound
 from tinko_pipelines.core.failures.classifier import classify
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
-from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS
+from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS, AttemptState
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import (
     DoorKind,
@@ -34,7 +34,10 @@ from tinko_pipelines.core.tenants.connections import (
     load_credentials,
 )
 
-CALLS = 8  # that a hand-over may make one after the other
+CALLS = 12  # that reading and handing over may make one after the other
+OPENING = 4  # of which opening a door takes so many
+# of these nothing more comes without the payer
+_MOVING = OPEN_ATTEMPTS - {AttemptState.REQUIRES_ACTION}
 LATER = timedelta(hours=2)
 LATE_AUTHORISATION = timedelta(days=5)  # limits.yaml, razorpay.late_authorisation
 # pages the debt has already: paying there opens nothing new
@@ -73,13 +76,15 @@ def open_payer_door(
     owed any more (AlreadyPaid, NotFound). May raise what the adapter raises.
     """
     token, started = new_id(wall.now()), wall.now()
+    lease_seconds = settings.psp_timeout_seconds * CALLS
+    deadline = wall.monotonic() + lease_seconds
     lock = {
         "obligation_id": obligation_id,
         "org_id": org_id,
         "purpose": "door",
         "attempt_id": None,
         "token": token,
-        "lease_until": started + timedelta(seconds=settings.psp_timeout_seconds * CALLS),
+        "lease_until": started + timedelta(seconds=lease_seconds),
         "wall": started,
     }
     with unit_of_work(engine, org_id) as connection:
@@ -92,9 +97,13 @@ def open_payer_door(
             lock_refs(connection, account, [seen])
             apply_observation(connection, account, seen, clock.now())
             paid = _owed_or_paid(connection, obligation_id)
+            held = connection.execute(query("charging", "hold_door"), lock).one_or_none()
         if paid is not None:
             raise paid
         _nothing_moving(seen, clock)
+        # whoever lost the lock, or is about to, opens nothing
+        if held is None or wall.monotonic() + settings.psp_timeout_seconds * OPENING >= deadline:
+            raise AttemptInFlight("this took too long; please try again")
         hand_over = adapter.hand_over(seen, return_url)
         if hand_over.door is not None:
             _remember(engine, account, hand_over, seen, clock)
@@ -115,7 +124,7 @@ def _take(
     tries = connection.execute(
         query("ledger", "attempts_of"), {"obligation_id": obligation_id}
     ).all()
-    if any(one.actor == "tinko" and one.state in OPEN_ATTEMPTS for one in tries):
+    if any(one.actor == "tinko" and one.state in _MOVING for one in tries):
         raise AttemptInFlight("wait for the payment that is under way, then try again")
     if connection.execute(query("charging", "lock_debt"), lock).one_or_none() is None:
         raise AttemptInFlight("wait for the payment that is under way, then try again")

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
-from tinko_pipelines.core.ledger.states import COLLECTIBLE
+from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorSeen,
@@ -33,6 +33,7 @@ IN_FLIGHT = frozenset(
     }
 )
 PAUSE = timedelta(hours=1)  # business time until a passing obstacle is looked at again
+BRIEFLY = timedelta(minutes=5)  # the same for news that wait in the inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,16 @@ def may_charge(
     debt: Row[Any],
     seen: Observation,
     facts: Facts,
+    tries: Sequence[Row[Any]],
     *,
     retry_owner: str,
     mentioned: bool,
     now: datetime,
 ) -> Permission:
-    """The answer for `attempt`, on the freshly read `seen` and the freshly locked `debt`."""
+    """The answer for `attempt`, on the freshly read `seen` and the freshly locked `debt`.
+
+    `tries` are all the debt's attempts, ours that are open among them.
+    """
     door = charge_door(seen)
     if debt.state not in COLLECTIBLE:
         return Permission(False, f"obligation.{debt.state}")
@@ -87,12 +92,17 @@ def may_charge(
         return Permission(False, "door.none")
     if debt.has_mandate is False or attempt.payment_method_ref is None:
         return Permission(False, "mandate.none")
+    if any(
+        one.actor == "tinko" and one.state in OPEN_ATTEMPTS and one.id != attempt.id
+        for one in tries
+    ):
+        return Permission(False, "attempt.open", now + PAUSE)
     if any(payment.status in IN_FLIGHT for payment in seen.payments):
         return Permission(False, "payment.in_flight", now + PAUSE)
     if other_open_doors(seen, door):
         return Permission(False, "door.open", now + PAUSE)
     if mentioned:
-        return Permission(False, "inbox.unprocessed", now)
+        return Permission(False, "inbox.unprocessed", now + BRIEFLY)
     verdict = evaluate(facts, now)
     if not verdict.allowed:
         return Permission(False, f"guard.{verdict.denied_by}", verdict.next_at, verdict)
@@ -119,7 +129,7 @@ def facts_of(
             at=last.at,
             network_decline_code=last.network_decline_code,
             network_advice_code=last.network_advice_code,
-            late_authorisation=bool(last.late_authorisation),
         ),
+        timed_out_at=max((one.at for one in tries if one.late_authorisation), default=None),
         cycle_end=debt.cycle_end,
     )

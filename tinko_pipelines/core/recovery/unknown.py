@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,9 @@ from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
 
+# business time by which the PSP's clock may be behind ours: looked for a little too long, a charge
+# is found; looked for from too late on, it would be made again
+CLOCKS_APART = timedelta(hours=6)
 QUIET = timedelta(minutes=15)  # wall time after the lease before an empty read counts
 EMPTY_READS = 2
 
@@ -83,10 +87,16 @@ def _ask(engine: Engine, seat: Seat, attempt: Row[Any]) -> Outcome | None:
         for one in doors
         if one.kind == kind
     ]
-    if not seen:
-        return Outcome(None)
+    # the door it went through stands in the attempt from before it was sent
+    door = next((one for one in seen if one.object_id == attempt.door_id), None)
+    if door is None:
+        log.error("attempt %s went through a door that is not in the ledger", attempt.id)
+        return None
+    request = replace(
+        request_for(attempt, debt, door), submitted_at=attempt.submitted_at - CLOCKS_APART
+    )
     try:
-        return seat.adapter.find_attempt(request_for(attempt, debt, seen[0]))
+        return seat.adapter.find_attempt(request)
     except PspError as error:
         log.warning("attempt %s stays unknown: %s", attempt.id, error)
         return None

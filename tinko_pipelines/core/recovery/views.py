@@ -32,7 +32,7 @@ class Loaded:
 
     @property
     def stored(self) -> Row[Any] | None:
-        """The newest unattended try: its instrument and door are what a retry would use."""
+        """The newest unattended try: its door is what a retry would use."""
         return next((one for one in reversed(self.tries) if not one.payer_present), None)
 
 
@@ -87,6 +87,15 @@ def as_counted(rows: Sequence[Row[Any]], obligation_id: uuid.UUID) -> tuple[Coun
     )
 
 
+def instrument_of(row: Row[Any], tries: Sequence[Row[Any]]) -> Row[Any] | None:
+    """The newest try on the instrument that a retry would use: the mandate's own. One that nobody
+    has tried yet is unknown, and the guards fail closed (rule 11)."""
+    if row.mandate_ref is None:
+        return next((one for one in reversed(tries) if not one.payer_present), None)
+    same = (one for one in reversed(tries) if one.payment_method_ref == row.mandate_ref)
+    return next(same, None)
+
+
 def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) -> list[Loaded]:
     by_account: dict[tuple[str, str], set[str]] = defaultdict(set)
     for one in loaded:
@@ -116,7 +125,7 @@ def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) 
 
 
 def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]) -> CaseView:
-    stored = next((one for one in reversed(tries) if not one.payer_present), None)
+    stored = instrument_of(row, tries)
     return CaseView(
         key=next((one.psp_payment_id for one in tries if one.psp_payment_id), str(row.id)),
         psp=row.psp,
