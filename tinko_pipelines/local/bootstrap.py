@@ -32,13 +32,13 @@ from tinko_pipelines.core.tenants.organisations import (
     ensure_organisation,
     find_organisation,
 )
+from tinko_pipelines.local.traffic import Traffic
 
 SLUG, NAME = "demo", "Chai Point Subscriptions"
 # shaped as each PSP shapes its account ids
 ACCOUNTS = {Psp.STRIPE: "acct_1TinkoDemo", Psp.RAZORPAY: "acc_TinkoDemo0001"}
-# the world of `make up`: from 30 days back, 60 times as fast, until it meets the wall
-BACK, RATE = timedelta(days=30), 60.0
-WORLD = {"seed": 1, "obligations": 6000, "days": 60}
+# business time of `make up` starts this long ago and runs fast until it meets the wall
+BACK = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Sandbox:
 
 def bootstrap(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """Set up the demo organisation and let traffic flow; rows for the readiness table."""
-    sandbox = Sandbox(environment["SANDBOX_URL"])
+    sandbox, traffic = Sandbox(environment["SANDBOX_URL"]), Traffic.from_environment(environment)
     clock = DatabaseClock(libpq_url(get_settings().database_worker_url))
     if clock.rate() == 1 and sandbox.call("GET", "world")["world"]["obligations"] == 0:
         clock.freeze_at((WallClock().now() - BACK).replace(minute=0, second=0, microsecond=0))
@@ -70,8 +70,8 @@ def bootstrap(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     with unit_of_work(worker_engine()) as connection:
         ensure_environment_connections(connection, settings, accounts, clock.now())
     if sandbox.call("GET", "world")["world"]["obligations"] == 0:
-        sandbox.call("PUT", "world", start=clock.now().isoformat(), **WORLD)
-    sandbox.call("POST", "run", rate=RATE)
+        sandbox.call("PUT", "world", start=clock.now().isoformat(), **traffic.world)
+    sandbox.call("POST", "run", rate=traffic.rate)
     sandbox.call("POST", "resume")
     key = _kept_key(Path(environment["TINKO_DATA_DIR"]) / "demo_api_key", organisation, clock.now())
     return [

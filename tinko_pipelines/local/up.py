@@ -14,6 +14,7 @@ from tinko_pipelines.local.parts import PARTS, choose
 from tinko_pipelines.local.runfile import RunFile, stop_supervisor
 from tinko_pipelines.local.stack import Stack
 from tinko_pipelines.local.supervisor import Interrupted, Supervisor
+from tinko_pipelines.local.traffic import Traffic
 
 
 def up(stack: Stack, only: list[str], console: Console) -> None:
@@ -26,6 +27,7 @@ def up(stack: Stack, only: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     # a malformed setting stops the start here, in one line, and not in some child's log
     get_settings()
+    Traffic.from_environment(stack.environment)
     supervisor = Supervisor(
         stack, parts, lambda text: console.print(text, markup=False, highlight=False)
     )

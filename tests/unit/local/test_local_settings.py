@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from tinko_pipelines.core.errors import SettingsError
 from tinko_pipelines.core.settings import Settings
-from tinko_pipelines.local import environment, ports, secrets
+from tinko_pipelines.local import environment, ports, secrets, traffic
 from tinko_pipelines.local.layout import ROOT
 from tinko_pipelines.local.ports import Ports, PortTaken
 
@@ -33,6 +33,7 @@ def test_every_setting_and_every_variable_of_the_stack_is_documented(stack):
 def test_what_is_documented_is_read_by_something(stack):
     settings = {name.upper() for name in Settings.model_fields}
     ours = {ports.variable(item.name) for item in fields(Ports)} | {"CHSERVER_READER_PASSWORD"}
+    ours |= set(traffic.VARIABLES)
     assert DOCUMENTED - settings - set(stack) - ours == set()
 
 
@@ -58,6 +59,17 @@ def test_a_moved_port_reaches_every_address_built_from_it(tmp_path):
 def test_a_malformed_port_is_named(value):
     with pytest.raises(SettingsError, match="TINKO_API_PORT"):
         Ports.from_environment({"TINKO_API_PORT": value})
+
+
+def test_the_demos_traffic_is_changed_by_what_is_set_alone():
+    made = traffic.Traffic.from_environment({"TINKO_DEMO_RATE": "720", "TINKO_DEMO_DAYS": ""})
+    assert (made.rate, made.days) == (720, traffic.Traffic().days)
+
+
+@pytest.mark.parametrize("value", ["fast", "0", "100001", "-1", "1.5"])
+def test_a_malformed_traffic_is_named(value):
+    with pytest.raises(SettingsError, match="TINKO_DEMO_RATE"):
+        traffic.Traffic.from_environment({"TINKO_DEMO_RATE": value})
 
 
 def test_a_taken_port_is_named_with_its_variable():
