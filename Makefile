@@ -21,10 +21,10 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down doctor demo test proof bench lint format chromium clean
+.PHONY: help install up down doctor demo test proof bench lint format chromium screenshots clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## make .venv from requirements.lock
 
@@ -78,6 +78,9 @@ format: $(STAMP) ## format and fix what can be fixed
 
 chromium: ## a browser for the browser tests, where none is installed
 	@sh deploy/install-chromium.sh
+
+screenshots: $(STAMP) chromium ## the README's pictures, from a running `make up`
+	@$(BIN)/python deploy/screenshots.py
 
 clean: ## remove the environment, caches and the stack's data (stop the stack first)
 	@if [ -x $(BIN)/tinko ]; then $(BIN)/tinko down; fi
