@@ -4,6 +4,28 @@ select count(*) as pending
 from attempts as a
 where a.state in ('claimed', 'submitted', 'pending', 'requires_action', 'unknown')
 
+-- name: work
+-- What each asset between inbox and outbox has to do. Indexes: the partial ones of each table.
+select
+    (select count(*) from inbox_events as e where e.processed_at is null) as events,
+    (
+        select count(*) from attempts as a
+        where a.state = 'failed' and a.classified_at is null
+    ) as failures,
+    (select count(*) from failures as f where f.case_id is null) as cases,
+    (
+        select count(*) from cases as c
+        where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
+    ) as decisions,
+    (
+        select count(*) from attempts as a
+        where a.state = 'scheduled' and a.scheduled_at <= :now
+    ) as attempts,
+    (
+        select count(*) from outbox as b
+        where b.state in ('pending', 'sending') and b.due_at <= :now
+    ) as payer_messages;
+
 -- name: recovered
 -- Money that came back after a failure, by currency, in minor units; scanned.
 select

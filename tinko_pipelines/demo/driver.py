@@ -12,7 +12,6 @@ from typing import Any
 import dagster as dg
 
 from tinko_pipelines.core.analytics import watermark
-from tinko_pipelines.core.clock import WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.defs.platform import Platform
@@ -31,6 +30,7 @@ class Driver:
     definitions: dg.Definitions
     platform: Platform = field(default_factory=Platform)
     runs: Counter[str] = field(default_factory=Counter)
+    subsets: dict[tuple[str, ...], dg.JobDefinition] = field(default_factory=dict)
     step_errors: int = 0
     recovered: list[tuple[datetime, dict[str, int]]] = field(default_factory=list)
 
@@ -39,40 +39,53 @@ class Driver:
         return dg.DagsterInstance.ephemeral()
 
     def job(self, name: str, ops: dict[str, Any] | None = None, **options: Any) -> None:
-        """Run one job to its end; `ops` is its assets' config. Raises whatever they raise."""
-        result = (
-            self.definitions.get_repository_def()
-            .get_job(name)
-            .execute_in_process(
-                instance=self.instance,
-                raise_on_error=True,
-                run_config={"loggers": QUIET, "ops": ops or {}},
-                **options,
-            )
+        """Run one of the daemon's jobs to its end; `ops` is its assets' config.
+
+        Raises whatever they raise.
+        """
+        self._run(self.definitions.get_repository_def().get_job(name), ops, **options)
+
+    def steps(self, *names: str) -> None:
+        """Run just these assets, in one run."""
+        if names:
+            self._run(self._subset(names))
+
+    def _run(
+        self, job: dg.JobDefinition, ops: dict[str, Any] | None = None, **options: Any
+    ) -> None:
+        result = job.execute_in_process(
+            instance=self.instance,
+            raise_on_error=True,
+            run_config={"loggers": QUIET, "ops": ops or {}},
+            **options,
         )
         assert result.success
-        self.runs[name] += 1
+        self.runs[job.name] += 1
+
+    def _subset(self, names: tuple[str, ...]) -> dg.JobDefinition:
+        """A job of these assets, cut out once: cutting costs more than running."""
+        if names not in self.subsets:
+            self.subsets[names] = self.definitions.get_implicit_global_asset_job_def().get_subset(
+                asset_selection={dg.AssetKey(name) for name in names}
+            )
+        return self.subsets[names]
 
     def hour(self, to: datetime, *, charging: bool = True) -> None:
-        """One step: the world moves to `to`, its webhooks arrive, and we do what is due."""
-        self.step_errors += self.sandbox.call("POST", "advance", to=to.isoformat())["errors"]
-        self.inbox(deciding=charging)
-        if charging:
-            if self._waits("charging", "due_count", now=to):
-                self.job("charge")
-                # declines are known at once: what follows from them is decided in this hour
-                self.inbox(deciding=True)
-            if self._waits("recovery", "due_messages", now=to, wall=WallClock().now()):
-                self.job("notify")
+        """One step: the world moves to `to`, its webhooks arrive, and we do what has work.
 
-    def inbox(self, *, deciding: bool) -> None:
-        """Events to decisions, where anything waits."""
-        waiting = self._count("inbox", "oldest_pending").waiting
-        if deciding:
-            waiting += self._count("recovery", "pending_decisions", now=self.now).due
-        if waiting:
-            selection = None if deciding else ["events", "failures", "cases"]
-            self.job("recover", asset_selection=selection and [dg.AssetKey(k) for k in selection])
+        What a step finds, the ones after it have to do with, so they are in the same run.
+        """
+        self.step_errors += self.sandbox.call("POST", "advance", to=to.isoformat())["errors"]
+        work = self._count("demo", "work", now=to)
+        names: list[str] = []
+        for name in ("events", "failures", "cases", "decisions")[: 4 if charging else 3]:
+            if names or getattr(work, name):
+                names.append(name)
+        if charging and work.attempts:
+            names.append("attempts")
+        if charging and (work.payer_messages or "decisions" in names):
+            names.append("payer_messages")
+        self.steps(*names)
 
     def day(self, to: datetime, *, lookback_days: int) -> None:
         """Once a virtual day: list what webhooks missed, carry, and build the marts."""
@@ -80,9 +93,7 @@ class Driver:
         config = {"config": {"lookback_days": lookback_days}}
         listings = ("stripe_payments", "razorpay_payments")
         self.job("heal", dict.fromkeys(listings, config), partition_key=day)
-        self.inbox(deciding=False)
-        self.job("resolve")
-        self.inbox(deciding=False)
+        self.steps("events", "failures", "cases", "attempt_outcomes")
         self.job("analytics")
         self.recovered.append((to, self._recovered()))
 
@@ -102,9 +113,6 @@ class Driver:
     def _count(self, feature: str, name: str, **values: Any) -> Any:
         with unit_of_work(self.platform.engine) as connection:
             return connection.execute(query(feature, name), values).one()
-
-    def _waits(self, feature: str, name: str, **values: Any) -> bool:
-        return bool(self._count(feature, name, **values).due)
 
 
 Progress = Callable[[float, str], None]

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,14 @@ class Sandbox:
 
     url: str
 
+    @cached_property
+    def http(self) -> httpx.Client:
+        """One client for all calls; a step of a large world may take minutes."""
+        return httpx.Client(base_url=self.url, timeout=600.0)
+
     def call(self, method: str, name: str, **body: Any) -> dict[str, Any]:
         """Raises RuntimeError with what the sandbox said when it refuses."""
-        answer = httpx.request(
-            method, f"{self.url}/_sandbox/{name}", json=body or None, timeout=600.0
-        )
+        answer = self.http.request(method, f"/_sandbox/{name}", json=body or None)
         if answer.is_error:
             raise RuntimeError(f"the sandbox refused {name}: {answer.text}")
         found: dict[str, Any] = answer.json()
