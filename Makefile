@@ -56,8 +56,8 @@ demo: $(STAMP) ## the proof (SEED=1 OBLIGATIONS=2000 DAYS=21)
 test: $(STAMP) chromium ## the tests, on the real embedded engines (TESTS=tests/unit for some)
 	$(BIN)/python -m pytest -q $(TESTS)
 
-proof: $(STAMP) ## the long proofs at their full counts (NAME=one)
-	TINKO_PROOF=1 $(BIN)/python -m pytest -q -m proof $(if $(NAME),-k $(NAME)) tests
+proof: $(STAMP) ## the long proofs at their full counts, as JSON lines (NAME=demo, crash or idle)
+	@$(BIN)/python -m tests.proofs $(NAME)
 
 bench: $(STAMP) ## benchmarks as JSON lines (NAME=webhooks or classify)
 	@$(BIN)/python -m tests.benchmarks $(NAME)

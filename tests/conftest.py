@@ -11,6 +11,12 @@ from functools import cached_property
 import pytest
 from sqlalchemy import Engine
 
+from tests.skips import (  # noqa: F401 (pytest finds its hooks here)
+    pytest_collectreport,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.local import migrate

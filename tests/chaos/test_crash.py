@@ -1,0 +1,13 @@
+"""Killing a part in the middle of traffic (full counts: `make proof NAME=crash`)."""
+
+import pytest
+
+from tests.proofs.prove_crash import kill_and_reckon
+
+
+@pytest.mark.timeout(900)
+def test_kills_lose_nothing_and_charge_nobody_twice(up):
+    found = kill_and_reckon(up, ["api", "dagster-daemon", "postgres"], events_between=20)
+    assert not found.wrong, found
+    assert found.numbers["kills"] == {"api": 1, "dagster-daemon": 1, "postgres": 1}
+    assert found.numbers["events_acknowledged"] >= 80

@@ -1,0 +1,12 @@
+"""A small demo (full counts: `make proof NAME=demo`)."""
+
+import pytest
+
+from tests.proofs.prove_demo import demo
+
+
+@pytest.mark.timeout(600)
+def test_a_small_world_passes_and_passes_again_with_the_same_counts():
+    found = demo(seeds=(1,), obligations=60, days=4)
+    assert not found.wrong, found
+    assert len(found.numbers["seconds_each"]) == 2

@@ -1,0 +1,106 @@
+"""What `make up` promises, on one running stack; the last test ends it."""
+
+import clickhouse_connect
+import httpx
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from tests.proofs.live_stack import wait_until
+from tests.proofs.prove_idle import measure
+from tinko_pipelines.local.parts import PARTS
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_the_readiness_table_lists_every_part_with_its_address(up):
+    rows = {row[1].strip(): row[2:4] for row in table(up.said())}
+    assert {name: rows[name][1].strip() for name in (part.name for part in PARTS)} == dict.fromkeys(
+        (part.name for part in PARTS), "ready"
+    )
+    for part in PARTS:
+        for name in part.ports[:1]:
+            if part.address(up.stack):
+                assert str(getattr(up.ports, name)) in rows[part.name][0]
+    assert {"organisation", "X-API-KEY", "business time"} <= rows.keys()
+
+
+def table(said):
+    return [line.split("│") for line in said.splitlines() if line.startswith("│")]
+
+
+def test_a_second_start_says_so_and_starts_nothing(up):
+    before = up.leaders()
+    second = up.tinko("up")
+    assert second.returncode == 1
+    assert f"is running already (pid {up.up.pid})" in second.stdout
+    assert up.leaders() == before
+
+
+def test_readiness_names_the_state_of_each_part(up):
+    answer = httpx.get(f"{up.url('api')}/readyz", timeout=30)
+    assert answer.status_code == 200, answer.text
+    states = {name: part["state"] for name, part in answer.json()["parts"].items()}
+    assert {"postgres", "clickhouse", "s3", "mail"} <= states.keys()
+    assert "down" not in states.values(), answer.text
+
+
+@pytest.mark.parametrize("path", ["overview", "connections"])
+def test_the_printed_key_opens_the_api_and_nothing_else_does(up, path):
+    url = f"{up.url('api')}/v1/{path}"
+    assert httpx.get(url, headers={"X-API-KEY": up.api_key()}, timeout=30).status_code == 200
+    assert httpx.get(url, timeout=30).status_code == 401
+    wrong = httpx.get(url, headers={"X-API-KEY": up.api_key()[:-1] + "?"}, timeout=30)
+    assert wrong.status_code == 401
+
+
+def test_an_analyst_reads_the_mart_and_writes_nothing(up):
+    client = clickhouse_connect.get_client(
+        host="127.0.0.1", port=up.ports.clickhouse, username="tinko_reader", database="tinko"
+    )
+
+    def built():
+        found = client.query("exists table recovery_daily").result_rows
+        return found[0][0] and client.query("select sum(failed) from recovery_daily").result_rows
+
+    [[failed]] = wait_until(built, 300, "the mart was not built")
+    assert failed > 0
+    with pytest.raises(DatabaseError):
+        client.command("insert into recovery_daily select * from recovery_daily")
+    with pytest.raises(DatabaseError):
+        client.command("drop table recovery_daily")
+
+
+def test_dagster_answers_and_what_ran_undisturbed_succeeded(up):
+    found = up.graphql("{ runsOrError { ... on Runs { results { jobName status } } } }")
+    ended = {
+        one["jobName"] for one in found["runsOrError"]["results"] if one["status"] == "SUCCESS"
+    }
+    assert {"recover", "analytics"} <= ended
+
+
+def test_it_is_small_when_idle(up):
+    up.sandbox("POST", "pause")
+    found = measure(up)
+    assert found.numbers["pss_mb"] > 500, "less than the engines alone: not all was measured"
+    assert not found.wrong, found
+
+
+def test_a_killed_supervisor_leaves_nothing_after_down_and_a_signal_stops_everything(up):
+    everybody = up.processes()
+    assert len(everybody) > len(PARTS)
+    organisations = up.query("select id from organisations")
+    up.kill_supervisor()
+    assert up.tinko("down").returncode == 0
+    assert not alive(everybody)
+
+    up.start()
+    everybody = up.processes()
+    assert up.query("select id from organisations") == organisations
+    assert up.stop() == 0
+    assert not alive(everybody)
+    assert "stopped" in up.said()
+    assert "nothing is running" in up.tinko("down").stdout
+
+
+def alive(processes):
+    return [one for one in processes if one.is_running() and one.status() != "zombie"]

@@ -1,0 +1,114 @@
+"""A kill -9 of any part in the middle of traffic loses nothing and charges nobody twice."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+
+from tests.proofs import reckoning
+from tests.proofs.harness import Finding, register
+from tests.proofs.live_stack import LiveStack, live_stack, wait_until
+
+PARTS = ("api", "dagster-daemon", "postgres", "dagster-code", "sandbox", "supervisor")
+# of wall time: for a fresh event after a kill, and for the books to agree at the end
+_FLOW_SECONDS, _SETTLE_SECONDS = 180.0, 420.0
+
+
+@register("crash")
+def crash(
+    parts: Sequence[str] = PARTS,
+    rounds: int = 2,
+    events_between: int = 100,
+    rate: int = 720,
+    obligations: int = 4000,
+    days: int = 10,
+) -> Finding:
+    """Each part is killed once a round, with traffic in between; then the books must agree."""
+    with live_stack(rate=rate, obligations=obligations, days=days) as stack:
+        return kill_and_reckon(stack, list(parts) * rounds, events_between)
+
+
+def kill_and_reckon(stack: LiveStack, parts: Sequence[str], events_between: int) -> Finding:
+    """Kill the parts one after the other while at least so many events are taken in between,
+    let it all come to rest, and compare with the sandbox. The world stands afterwards."""
+    disturbed: list[tuple[float, float]] = []
+    for part in parts:
+        flow(stack, events_between)
+        began = time.time()
+        if part == "supervisor":
+            stack.kill_supervisor()
+            stack.start()
+        else:
+            stack.back(part, stack.kill(part))
+        disturbed.append((began, time.time()))
+    flow(stack, events_between)
+    reckoning.stop_the_world(stack)
+    reckoning.settle(stack, _SETTLE_SECONDS)
+    reckoning.heal(stack, _SETTLE_SECONDS)
+    wrong: list[str] = []
+    with contextlib.suppress(TimeoutError):
+        # what was under way at a kill is asked for when its lease is over
+        wait_until(lambda: _agrees(stack, wrong), _SETTLE_SECONDS, "the books differ")
+    wrong += failed_runs(stack, disturbed)
+    truth = stack.sandbox("GET", "truth")
+    return Finding(
+        wrong,
+        {
+            "kills": dict(Counter(parts)),
+            "seconds_down": [round(end - began, 1) for began, end in disturbed],
+            "starts": stack.starts,
+            "events_acknowledged": truth["events_acknowledged"],
+            "duplicates_sent": truth["duplicates_sent"],
+            "attempts": truth["attempts"],
+            "attempts_by_actor": truth["attempts_by_actor"],
+            "double_charges": truth["double_charges"],
+        },
+    )
+
+
+def _agrees(stack: LiveStack, wrong: list[str]) -> bool:
+    reckoning.settle(stack, _SETTLE_SECONDS)
+    wrong[:] = reckoning.differences(stack)
+    return not wrong
+
+
+def flow(stack: LiveStack, events: int) -> None:
+    """Wait until so many more events have been acknowledged. Raises TimeoutError."""
+    before = _acknowledged(stack)
+
+    def flowed() -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return _acknowledged(stack) >= before + events
+        return False
+
+    wait_until(flowed, _FLOW_SECONDS, f"fewer than {events} events were taken")
+
+
+def _acknowledged(stack: LiveStack) -> int:
+    return int(stack.sandbox("GET", "truth")["events_acknowledged"])
+
+
+def failed_runs(stack: LiveStack, disturbed: Sequence[tuple[float, float]]) -> list[str]:
+    """Runs and sensor ticks that failed while nothing had been killed."""
+    runs: list[Any] = stack.query(
+        "select pipeline_name, extract(epoch from create_timestamp)::float8,"
+        " coalesce(end_time, extract(epoch from update_timestamp))::float8"
+        " from runs where status = 'FAILURE'",
+        "dagster",
+    )
+    ticks: list[Any] = stack.query(
+        "select tick_body::json ->> 'job_name', extract(epoch from timestamp)::float8,"
+        " extract(epoch from timestamp)::float8, tick_body::json -> 'error' ->> 'message'"
+        " from job_ticks where status = 'FAILURE'",
+        "dagster",
+    )
+    return [
+        f"{name} failed by itself{f': {why[0]}' if why else ''}"
+        for name, began, end, *why in [*runs, *ticks]
+        if not any(began < until + 60 and end > since for since, until in disturbed)
+    ]
