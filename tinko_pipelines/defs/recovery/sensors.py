@@ -1,7 +1,8 @@
 """Sensors only ring; SQL claims.
 
 The run key is the oldest waiting id and a coarse bucket of wall time: the same work does not
-ring twice within a bucket, and stuck work rings again in the next.
+ring twice within a bucket, and stuck work rings again in the next. While a run of the job has yet
+to begin, nothing rings: it takes what waits now too, and a queue of its like would only grow.
 """
 
 from __future__ import annotations
@@ -19,11 +20,25 @@ from tinko_pipelines.defs.recovery.jobs import charge, notify, recover, resolve
 
 BUCKET_SECONDS = 60
 INTERVAL = 15
+YET_TO_BEGIN = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+]
 
 
-def _ring(oldest: object, waiting: int, what: str) -> dg.RunRequest | dg.SkipReason:
+def _ring(
+    context: dg.SensorEvaluationContext,
+    job: str,
+    oldest: object,
+    waiting: int,
+    what: str,
+) -> dg.RunRequest | dg.SkipReason:
     if not waiting:
         return dg.SkipReason(f"no {what}")
+    coming = dg.RunsFilter(job_name=job, statuses=YET_TO_BEGIN)
+    if context.instance.get_runs_count(coming):
+        return dg.SkipReason(f"a run of {job} is about to begin")
     bucket = int(time.time() // BUCKET_SECONDS)
     return dg.RunRequest(run_key=f"{oldest}:{bucket}", tags={"tinko/waiting": str(waiting)})
 
@@ -37,31 +52,38 @@ _running = dg.DefaultSensorStatus.RUNNING
 
 
 @dg.sensor(job=recover, minimum_interval_seconds=INTERVAL, default_status=_running)
-def inbox_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
+def inbox_sensor(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.RunRequest | dg.SkipReason:
     """Events that wait, failures without a case, or cases whose time has come."""
     inbox = _one(platform, "inbox", "oldest_pending")
     cases = _one(platform, "recovery", "pending_decisions", now=platform.clock.now())
-    return _ring(
-        inbox.oldest or cases.oldest, inbox.waiting + cases.due, "events or decisions wait"
-    )
+    oldest, waiting = inbox.oldest or cases.oldest, inbox.waiting + cases.due
+    return _ring(context, recover.name, oldest, waiting, "events or decisions wait")
 
 
 @dg.sensor(job=charge, minimum_interval_seconds=INTERVAL, default_status=_running)
-def due_attempts_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
+def due_attempts_sensor(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.RunRequest | dg.SkipReason:
     """Attempts whose time has come."""
     due = _one(platform, "charging", "due_count", now=platform.clock.now())
-    return _ring(due.oldest, due.due, "attempts are due")
+    return _ring(context, charge.name, due.oldest, due.due, "attempts are due")
 
 
 @dg.sensor(job=resolve, minimum_interval_seconds=60, default_status=_running)
-def unknown_attempts_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
+def unknown_attempts_sensor(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.RunRequest | dg.SkipReason:
     """Attempts that outlived their lease."""
     found = _one(platform, "charging", "unresolved_count", wall=WallClock().now())
-    return _ring(found.oldest, found.waiting, "attempts are unresolved")
+    return _ring(context, resolve.name, found.oldest, found.waiting, "attempts are unresolved")
 
 
 @dg.sensor(job=notify, minimum_interval_seconds=INTERVAL, default_status=_running)
-def outbox_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
+def outbox_sensor(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.RunRequest | dg.SkipReason:
     """Messages whose time has come."""
     due = _one(
         platform,
@@ -70,4 +92,4 @@ def outbox_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
         now=platform.clock.now(),
         wall=WallClock().now(),
     )
-    return _ring(due.oldest, due.due, "messages are due")
+    return _ring(context, notify.name, due.oldest, due.due, "messages are due")
