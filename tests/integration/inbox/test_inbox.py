@@ -13,10 +13,15 @@ from tinko_pipelines.core.errors import PartitionMissing
 from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
 from tinko_pipelines.core.psp.types import ParsedEvent
 
-POISON = {
-    "stripe": {"type": "charge.failed", "data": {"object": {"object": "charge"}}},
-    "razorpay": {"event": "payment.failed", "payload": {"payment": {"entity": {"amount": 1}}}},
-}
+HUGE = 10**25  # minor units: more than any column holds
+UNWRITABLE = {
+    "stripe": {"type": "charge.failed", "created": 1, "data": {"object": {
+        "id": "ch_1", "object": "charge", "amount": HUGE, "currency": "usd", "created": 1,
+        "status": "failed"}}},
+    "razorpay": {"event": "payment.failed", "created_at": 1, "payload": {"payment": {"entity": {
+        "id": "pay_1", "amount": HUGE, "currency": "INR", "created_at": 1, "status": "failed",
+        "method": "card"}}}},
+}  # fmt: skip
 
 
 def drop_in(shop, body, name="evt_of_the_test", connection_id=None):
@@ -42,13 +47,15 @@ def outcomes(shop):
 
 def test_a_poison_event_is_quarantined_with_its_reason_and_its_neighbours_flow(shop):
     shop.stage.failing_debt()
-    drop_in(shop, POISON[shop.stage.psp.value])
+    drop_in(shop, ["no object at all"], "evt_unreadable")
+    # fails only in the ledger, in the middle of its transaction
+    drop_in(shop, UNWRITABLE[shop.stage.psp.value], "evt_unwritable")
     report = shop.hear()
-    assert report.quarantined == 1
+    assert report.quarantined == 2
     assert report.applied > 0
     assert waiting(shop) == 0
-    ((error,),) = shop.rows("select error from inbox_events where outcome = 'quarantined'")
-    assert "Error" in error
+    errors = shop.rows("select error from inbox_events where outcome = 'quarantined'")
+    assert all("Error" in error for (error,) in errors)
     assert shop.debt_state() == "open"
 
 

@@ -101,6 +101,10 @@ def invoice(body: Mapping[str, Any]) -> Observation:
     lines = part(body, "lines", "data")
     line = lines[0] if isinstance(lines, list) and lines else None
     payments = part(body, "payments", "data")
+    due, paid = number(body, "amount_due"), number(body, "amount_paid")
+    if status == "paid":
+        # out of band nothing passes through Stripe, and nothing is owed any more
+        paid = max(due or 0, paid or 0)
     return Observation(
         refs=refs_of(
             (RefKind.INVOICE, body["id"]),
@@ -109,8 +113,8 @@ def invoice(body: Mapping[str, Any]) -> Observation:
                 for paid in (payments if isinstance(payments, list) else [])
             ),
         ),
-        due=number(body, "amount_due"),
-        paid=number(body, "amount_paid"),
+        due=due,
+        paid=paid,
         due_from=RefKind.INVOICE,
         currency=currency_of(body),
         created_at=instant(body, "created"),
