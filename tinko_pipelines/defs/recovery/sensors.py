@@ -20,11 +20,8 @@ from tinko_pipelines.defs.recovery.jobs import charge, notify, recover, resolve
 
 BUCKET_SECONDS = 60
 INTERVAL = 15
-YET_TO_BEGIN = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-]
+# not NOT_STARTED: a daemon killed before it queued a run may leave one so for ever
+YET_TO_BEGIN = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
 
 
 def _ring(
