@@ -1,0 +1,89 @@
+"""The code location as Dagster sees it: it loads alone, and says all that data ops need."""
+
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from tinko_pipelines.definitions import defs
+from tinko_pipelines.local.layout import ROOT
+
+# what a name change would break: schedules, back-fills and links point at these
+ASSETS = {
+    "stripe_webhooks", "razorpay_webhooks", "stripe_payments", "razorpay_payments",
+    "inbox_events", "events", "failures", "cases", "decisions", "attempts", "attempt_outcomes",
+    "payer_messages", "partitions", "clickhouse/obligations", "clickhouse/attempts",
+    "clickhouse/failures", "clickhouse/cases", "recovery_daily",
+}  # fmt: skip
+SENSORS = {
+    "inbox_sensor": 15,
+    "due_attempts_sensor": 15,
+    "outbox_sensor": 15,
+    "unknown_attempts_sensor": 60,
+    "business_day_sensor": 30,
+    "analytics_sensor": 60,
+}
+SCHEDULES = {
+    "daily_healing": "20 0 * * *",
+    "daily_maintenance": "5 0 * * *",
+    "analytics_hourly": "7 * * * *",
+}
+
+
+@pytest.fixture(scope="module")
+def repository():
+    return defs().get_repository_def()
+
+
+def test_it_loads_in_a_fresh_interpreter():
+    done = subprocess.run(
+        [sys.executable, "-c", "from tinko_pipelines.definitions import defs; defs()"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_assets_are_there(repository):
+    keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
+    assert keys >= ASSETS
+
+
+def test_every_asset_says_what_it_is_and_whose(repository):
+    for key in repository.asset_graph.get_all_asset_keys():
+        node = repository.asset_graph.get(key)
+        name = key.to_user_string()
+        assert node.group_name != "default", f"{name} has no group"
+        if name.startswith(("stg_", "clickhouse/sink_")):
+            continue
+        assert node.owners, f"{name} has no owner"
+        assert node.kinds, f"{name} has no kinds"
+        assert node.description, f"{name} has no description"
+
+
+def test_lineage_reads_from_webhook_to_mart(repository):
+    graph = repository.asset_graph
+    found, front = set(), {dg.AssetKey("stripe_webhooks")}
+    while front:
+        found |= front
+        front = set().union(*(graph.get(key).child_keys for key in front)) - found
+    reached = {key.to_user_string() for key in found}
+    assert reached >= ASSETS - {"razorpay_webhooks", "stripe_payments", "razorpay_payments",
+                                "partitions"}  # fmt: skip
+
+
+def test_sensors_leave_room_between_their_runs(repository):
+    assert {one.name: one.minimum_interval_seconds for one in repository.sensor_defs} == SENSORS
+
+
+def test_schedules(repository):
+    assert {one.name: one.cron_schedule for one in repository.schedule_defs} == SCHEDULES
+
+
+def test_no_run_is_retried_around_a_charge(repository):
+    for job in repository.get_all_jobs():
+        if job.name.startswith("__"):
+            continue
+        assert not any(tag.startswith("dagster/max_retries") for tag in job.tags), job.name
+        for node in job.graph.nodes:
+            assert node.definition.retry_policy is None, f"{node.name} has a retry policy"
