@@ -69,6 +69,10 @@ set
     created_at = least(created_at, coalesce(:created_at, created_at)),
     updated_at = :now
 where id = :id
+returning
+    id, org_id, connection_id, psp, state, due_minor, paid_minor, refunded_minor, currency,
+    customer_ref, payer_name, payer_email, payer_phone, payer_language, psp_retries, has_mandate,
+    mandate_ref, cycle_end, description, created_at
 
 -- name: move_to_keeper
 -- Rule 1, a late discovery: all that hung on one obligation hangs on the other.
@@ -137,7 +141,8 @@ where id = :id and state = any(cast(:sources as text []))
 returning id
 
 -- name: upsert_doors
--- Doors as last seen; a paid one stays paid. Index: uq_doors_connection_id_object_id.
+-- Doors as last seen; a paid one stays paid, and one seen the same again is left alone.
+-- Index: uq_doors_connection_id_object_id.
 insert into doors (
     id, org_id, connection_id, obligation_id, kind, object_id, status, url, opened_by,
     created_at, updated_at
@@ -154,6 +159,9 @@ set
     status = case when doors.status = 'paid' then 'paid' else excluded.status end,
     url = coalesce(excluded.url, doors.url),
     updated_at = excluded.updated_at
+where
+    doors.status not in (excluded.status, 'paid')
+    or coalesce(excluded.url, doors.url) is distinct from doors.url
 
 -- name: doors_of
 -- Index: ix_doors_obligation_id.
@@ -173,16 +181,18 @@ select
     a.id, a.actor, a.state, a.psp_payment_id, a.door_id, a.amount_minor, a.currency, a.method,
     a.network, a.country, a.instrument_key, a.payment_method_ref, a.idempotency_key,
     a.payer_present, a.refunded_minor, a.disputed, a.occurred_at, a.scheduled_at, a.submitted_at,
-    a.submitted_wall, a.created_at
+    a.submitted_wall, a.created_at, a.error is null as unexplained
 from attempts as a
 where a.obligation_id = :obligation_id
 order by coalesce(a.occurred_at, a.scheduled_at, a.created_at), a.id
 
 -- name: attempt_by_key
--- Ours by the idempotency key of its call. Index: pk_idempotency_keys.
+-- Ours by the idempotency key of its call, given first, or by our mark. Index: pk_idempotency_keys.
 select k.attempt_id
 from idempotency_keys as k
-where k.connection_id = :connection_id and k.key = :key
+where k.connection_id = :connection_id and k.key = any(cast(:keys as text []))
+order by array_position(cast(:keys as text []), k.key)
+limit 1
 
 -- name: insert_seen_attempt
 insert into attempts (
@@ -203,9 +213,13 @@ values (
 update attempts
 set
     state = case when state = any(cast(:sources as text [])) then :state else state end,
+    -- a payment read afterwards does not say when it ended: one that we saw pending ended no
+    -- earlier than when it began, and no later than now
     finished_at = case
-        when state = any(cast(:sources as text [])) then cast(:finished_at as timestamptz)
-        else finished_at
+        when state <> all(cast(:sources as text [])) then finished_at
+        when state = 'pending' and cast(:finished_at as timestamptz) <= occurred_at
+            then cast(:now as timestamptz)
+        else cast(:finished_at as timestamptz)
     end,
     error = case
         when state = any(cast(:sources as text [])) or error is null

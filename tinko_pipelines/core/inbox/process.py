@@ -1,8 +1,9 @@
 """Work off the inbox: raw events become observations, and observations the ledger.
 
 Three phases, so that no transaction is open over a network call: read what waits; ask the PSP
-what an event leaves out (the invoice behind a charge); write, in one transaction with a
-savepoint for each event, so that one poison event costs its neighbours nothing.
+what an event leaves out (the invoice behind a charge); write, a batch in one transaction. A batch
+that breaks is written again with a savepoint for each event, so that one poison event costs its
+neighbours nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,7 +26,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRejected
 from tinko_pipelines.core.inbox.store import partition_missing
-from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
+from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import Observation, PaymentStatus, Psp
 from tinko_pipelines.core.tenants.desk import Desk, Seat
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 100
 # HTTP statuses by which a PSP says that there is no such object
 NOT_KNOWN = frozenset({400, 404})
+LATER = ("later", None)  # the database asks for another try
 
 
 @dataclass
@@ -91,60 +94,70 @@ def _work_off(
     keys = [row.id for row in rows if row.id in seen or row.id in poison]
     for start in range(0, len(keys), AT_ONCE):
         part = keys[start : start + AT_ONCE]
-        _write(
-            engine,
-            seat,
+        batch = Batch(
             {key: seen[key] for key in part if key in seen and key not in poison},
             {key: poison[key] for key in part if key in poison},
             now,
-            report,
         )
+        try:
+            _write(engine, seat, batch, report, apply_observation)
+        except Exception as error:  # which event it was, a second pass over the same batch finds
+            log.warning("a batch is written again, event by event: %s", error)
+            _write(engine, seat, batch, report, _alone)
 
 
-def _write(
-    engine: Engine,
-    seat: Seat,
-    seen: Mapping[uuid.UUID, Observation],
-    poison: Mapping[uuid.UUID, str],
-    now: datetime,
-    report: Report,
-) -> None:
+Outcome = tuple[str, str | None]  # and the reason where it is `quarantined`
+Apply = Callable[[Connection, Account, Observation, datetime], uuid.UUID | Outcome | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that are written in one transaction: what they say, and why some cannot be read."""
+
+    seen: Mapping[uuid.UUID, Observation]
+    poison: Mapping[uuid.UUID, str]
+    now: datetime
+
+
+def _write(engine: Engine, seat: Seat, batch: Batch, report: Report, apply: Apply) -> None:
     """One transaction: what these events say, and that it is written."""
+    outcomes: dict[uuid.UUID, Outcome] = {}
+    obligations: set[uuid.UUID] = set()
     with unit_of_work(engine) as connection:
-        taken = set(
-            connection.scalars(
-                query("inbox", "claim_pending"), {"ids": [*seen.keys(), *poison.keys()]}
-            )
-        )
-        outcomes: list[tuple[uuid.UUID, str, str | None]] = [
-            (key, "quarantined", why) for key, why in poison.items() if key in taken
-        ]
-        mine = {key: one for key, one in seen.items() if key in taken}
+        ids = [*batch.seen, *batch.poison]
+        taken = set(connection.scalars(query("inbox", "claim_pending"), {"ids": ids}))
+        outcomes |= {key: ("quarantined", batch.poison[key]) for key in taken & batch.poison.keys()}
+        mine = {key: one for key, one in batch.seen.items() if key in taken}
         lock_refs(connection, seat.account, mine.values())
         for key, one in mine.items():
-            said = _apply(connection, seat, one, now, report)
-            if said is not None:
-                outcomes.append((key, *said))
-        _mark(connection, outcomes, now)
-    report.ignored += sum(outcome == "ignored" for _, outcome, _ in outcomes)
-    report.applied += sum(outcome == "applied" for _, outcome, _ in outcomes)
-    report.quarantined += sum(outcome == "quarantined" for _, outcome, _ in outcomes)
+            if one.is_empty:
+                outcomes[key] = ("ignored", None)
+                continue
+            said = apply(connection, seat.account, one, batch.now)
+            outcomes[key] = said if isinstance(said, tuple) else ("applied", None)
+            if isinstance(said, uuid.UUID):
+                obligations.add(said)
+        done = {key: outcome for key, outcome in outcomes.items() if outcome != LATER}
+        _mark(connection, done, batch.now)
+    said_of = Counter(outcome for outcome, _ in outcomes.values())
+    report.applied += said_of["applied"]
+    report.ignored += said_of["ignored"]
+    report.quarantined += said_of["quarantined"]
+    report.waiting += said_of[LATER[0]]
+    report.obligations |= obligations
 
 
-def _apply(
-    connection: Connection, seat: Seat, one: Observation, now: datetime, report: Report
-) -> tuple[str, str | None] | None:
-    """Outcome and reason of one event; None where the database asks for another try."""
-    if one.is_empty:
-        return "ignored", None
+def _alone(
+    connection: Connection, account: Account, one: Observation, now: datetime
+) -> uuid.UUID | Outcome | None:
+    """`apply_observation` under a savepoint: what breaks here costs the others nothing."""
     try:
         with connection.begin_nested():
-            obligation_id = apply_observation(connection, seat.account, one, now)
+            return apply_observation(connection, account, one, now)
     except OperationalError as error:
-        # a deadlock, a lost server: nothing that the event could help
+        # a deadlock, a lock that did not come: nothing that the event could help
         log.warning("left for the next pass: %s", error)
-        report.waiting += 1
-        return None
+        return LATER
     except Exception as error:  # quarantined with its reason, and shown; see the docstring
         if isinstance(cause := error.__cause__, psycopg.errors.CheckViolation):
             missing = partition_missing(cause, "the ledger")
@@ -152,9 +165,6 @@ def _apply(
                 raise missing from error
         log.exception("an event could not be applied")
         return "quarantined", f"{type(error).__name__}: {error}"
-    if obligation_id is not None:
-        report.obligations.add(obligation_id)
-    return "applied", None
 
 
 def _resolve(
@@ -225,12 +235,14 @@ def _told(engine: Engine, seat: Seat, seen: Iterable[Observation]) -> dict[str, 
         return {row.object_id: row.told for row in rows}
 
 
-def _mark(
-    connection: Connection, outcomes: list[tuple[uuid.UUID, str, str | None]], now: datetime
-) -> None:
+def _mark(connection: Connection, outcomes: Mapping[uuid.UUID, Outcome], now: datetime) -> None:
     if outcomes:
-        ids, said, errors = zip(*outcomes, strict=True)
         connection.execute(
             query("inbox", "mark_all"),
-            {"ids": list(ids), "outcomes": list(said), "errors": list(errors), "now": now},
+            {
+                "ids": list(outcomes),
+                "outcomes": [outcome for outcome, _ in outcomes.values()],
+                "errors": [error for _, error in outcomes.values()],
+                "now": now,
+            },
         )

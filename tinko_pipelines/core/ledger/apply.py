@@ -10,14 +10,15 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger import consequences
-from tinko_pipelines.core.ledger.payments import record_payment
-from tinko_pipelines.core.ledger.refs import resolve_obligation
+from tinko_pipelines.core.ledger.payments import Known, record_payment
+from tinko_pipelines.core.ledger.refs import Resolved, resolve_obligation
 from tinko_pipelines.core.psp.types import DoorSeen, Observation
 
 
@@ -65,41 +66,56 @@ def apply_observation(
         )
     if seen.mandate_lost is not None:
         _lose_mandate(connection, account, seen.mandate_lost, now)
-    obligation_id = resolve_obligation(connection, account, seen, now)
-    if obligation_id is None:
+    found = resolve_obligation(connection, account, seen, now)
+    if found is None:
         return None
-    _describe(connection, obligation_id, seen, now)
-    _see_doors(connection, account, obligation_id, seen.doors, opened_by, now)
-    for payment in sorted(seen.payments, key=lambda one: (one.occurred_at, one.object_id)):
-        record_payment(connection, account, obligation_id, payment, now)
-    consequences.draw(connection, account, obligation_id, seen, now)
-    return obligation_id
+    debt, described = _describe(connection, found, seen, now)
+    _see_doors(connection, account, debt.id, seen.doors, opened_by, now)
+    owed = {"obligation_id": debt.id}
+    tries = [] if found.is_new else connection.execute(query("ledger", "attempts_of"), owed).all()
+    known = Known(found.ties, {one.id: one for one in tries})
+    payments = sorted(seen.payments, key=lambda one: (one.occurred_at, one.object_id))
+    # every one of them is written, so no short cut
+    changes = [record_payment(connection, account, debt.id, one, known, now) for one in payments]
+    if any(changes):
+        tries = connection.execute(query("ledger", "attempts_of"), owed).all()
+    news = described or found.merged or any(changes)
+    consequences.draw(connection, debt, tries, seen, now, news=news)
+    return found.obligation_id
 
 
 def _describe(
-    connection: Connection, obligation_id: uuid.UUID, seen: Observation, now: datetime
-) -> None:
+    connection: Connection, found: Resolved, seen: Observation, now: datetime
+) -> tuple[Row[Any], bool]:
+    """The debt, locked and as `seen` describes it, and whether that changed it."""
     customer = seen.customer
-    connection.execute(
-        query("ledger", "describe_obligation"),
-        {
-            "id": obligation_id,
-            "due": seen.due,
-            "currency": seen.currency,
-            "description": seen.description,
-            "customer_ref": customer.ref,
-            "payer_name": customer.name,
-            "payer_email": customer.email,
-            "payer_phone": customer.phone,
-            "payer_language": customer.language,
-            "psp_retries": seen.psp_retries,
-            "has_mandate": seen.has_mandate,
-            "mandate_ref": seen.mandate_ref,
-            "cycle_end": seen.cycle_end,
-            "created_at": seen.created_at,
-            "now": now,
-        },
-    )
+    said = {
+        "due_minor": seen.due,
+        "currency": seen.currency,
+        "description": seen.description,
+        "customer_ref": customer.ref,
+        "payer_name": customer.name,
+        "payer_email": customer.email,
+        "payer_phone": customer.phone,
+        "payer_language": customer.language,
+        "psp_retries": seen.psp_retries,
+        "has_mandate": seen.has_mandate,
+        "mandate_ref": seen.mandate_ref,
+        "cycle_end": seen.cycle_end,
+    }
+    if not found.is_new:
+        debt = connection.execute(
+            query("ledger", "lock_obligation"), {"id": found.obligation_id}
+        ).one()
+        older = seen.created_at is not None and seen.created_at < debt.created_at
+        news = any(value not in (None, getattr(debt, name)) for name, value in said.items())
+        if not (older or news):
+            return debt, False
+    values = said | {"due": seen.due, "created_at": seen.created_at, "now": now}
+    described = connection.execute(
+        query("ledger", "describe_obligation"), values | {"id": found.obligation_id}
+    ).one()
+    return described, True
 
 
 def _see_doors(

@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Connection, Row
 
@@ -21,9 +21,6 @@ from tinko_pipelines.core.ledger.states import (
 )
 from tinko_pipelines.core.psp.types import Observation
 
-if TYPE_CHECKING:
-    from tinko_pipelines.core.ledger.apply import Account
-
 # whose success brought the money back: what `recovered_by` says
 RECOVERED_BY = {"tinko": "retry", "payer": "payer", "psp": "psp", "merchant": "merchant"}
 _TERMINAL = {
@@ -34,33 +31,38 @@ _TERMINAL = {
 
 def draw(
     connection: Connection,
-    account: Account,
-    obligation_id: uuid.UUID,
+    debt: Row[Any],
+    attempts: Sequence[Row[Any]],
     seen: Observation,
     now: datetime,
+    *,
+    news: bool,
 ) -> None:
-    """Recount the debt and do what its new standing demands, in the caller's transaction.
+    """Recount the locked debt and do what its new standing demands, in the caller's transaction.
 
     Paid (paid ≥ due) is absorbing: in the same transaction it cancels everything scheduled and
     recovers the case (rule 10). More than is due is the finding `double_collected` (rule 6).
+    `news`: whether anything of the debt or its attempts has changed. A debt that is paid already
+    and of which nothing is new was drawn from before.
     """
-    debt = connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id}).one()
-    attempts = connection.execute(
-        query("ledger", "attempts_of"), {"obligation_id": obligation_id}
-    ).all()
-    if debt.psp_retries and sum(one.actor in ("merchant", "psp") for one in attempts) > 1:
-        connection.execute(
-            query("ledger", "rank_psp_attempts"), {"obligation_id": obligation_id, "now": now}
-        )
+    obligation_id = debt.id
+    if debt.psp_retries and not _ranked(attempts):
+        touched = {"obligation_id": obligation_id, "now": now}
+        connection.execute(query("ledger", "rank_psp_attempts"), touched)
+        attempts = connection.execute(query("ledger", "attempts_of"), touched).all()
+        news = True
     won = [one for one in attempts if one.state == "succeeded"]
     taken = sum(one.amount_minor for one in won)
     refunded = sum(one.refunded_minor for one in won)
     # an invoice may have been paid outside of any attempt (out of band, by credit)
     paid = max(taken, seen.paid or 0, debt.paid_minor)
-    connection.execute(
-        query("ledger", "record_paid"),
-        {"id": obligation_id, "paid": paid, "refunded": refunded, "now": now},
-    )
+    if (paid, refunded) != (debt.paid_minor, debt.refunded_minor):
+        connection.execute(
+            query("ledger", "record_paid"),
+            {"id": obligation_id, "paid": paid, "refunded": refunded, "now": now},
+        )
+    elif debt.state == ObligationState.PAID and not news:
+        return
     if taken - refunded > debt.due_minor:
         _double_collected(connection, debt, won, taken - refunded - debt.due_minor, now)
     if paid >= debt.due_minor > 0:
@@ -74,6 +76,13 @@ def draw(
             query("ledger", "record_reversal"),
             {"obligation_id": obligation_id, "reversed": refunded, "now": now},
         )
+
+
+def _ranked(attempts: Sequence[Row[Any]]) -> bool:
+    """Whether the first unattended try is the merchant's and every later one the PSP's."""
+    theirs = [one for one in attempts if one.actor in ("merchant", "psp")]
+    theirs.sort(key=lambda one: (one.occurred_at, one.psp_payment_id))
+    return all((one.actor == "merchant") is (place == 0) for place, one in enumerate(theirs))
 
 
 def _move(
@@ -98,6 +107,7 @@ def _stop(connection: Connection, obligation_id: uuid.UUID, now: datetime) -> No
 
 
 def _paid(connection: Connection, debt: Row[Any], won: Sequence[Row[Any]], now: datetime) -> None:
+    # also where it was paid before: a merge may have brought what was planned for another
     _move(connection, debt.id, ObligationState.PAID, now)
     _stop(connection, debt.id, now)
     recover_case(connection, debt, won, now)

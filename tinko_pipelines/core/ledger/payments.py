@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
@@ -27,7 +29,27 @@ STATE_OF = {
     PaymentStatus.SUCCEEDED: AttemptState.SUCCEEDED,
     PaymentStatus.FAILED: AttemptState.FAILED,
 }
+KEYS = "tinko-"  # what every idempotency key of ours begins with
+# columns of an attempt that are filled once, and what of a payment fills them
+_FILLED = {
+    "psp_payment_id": "object_id",
+    "door_id": "door",
+    "network": "network",
+    "country": "country",
+    "instrument_key": "instrument_key",
+    "payment_method_ref": "payment_method_ref",
+    "occurred_at": "occurred_at",
+}
 _FINAL = frozenset({AttemptState.SUCCEEDED, AttemptState.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger has of a debt: which of its objects are which attempts, and all attempts by
+    id as rows of `attempts_of`."""
+
+    ties: Mapping[str, uuid.UUID | None]
+    attempts: Mapping[uuid.UUID, Row[Any]]
 
 
 def record_payment(
@@ -35,15 +57,23 @@ def record_payment(
     account: Account,
     obligation_id: uuid.UUID,
     payment: PaymentSeen,
+    known: Known,
     now: datetime,
-) -> uuid.UUID:
-    """Insert the attempt, or move it to what `payment` says; returns its id.
+) -> bool:
+    """Insert the attempt, or move it to what `payment` says; whether that was anything new.
 
     An attempt is identified by its charge or payment id; ours is also recognised by the key of
     its call or by our mark in its metadata (rule 1).
     """
     state = STATE_OF[payment.status]
-    attempt_id = _find(connection, account, payment)
+    tied = _tied(connection, account, payment, known)
+    mine = _ours(connection, account, payment, tied, known)
+    if mine is not None and tied is not None and mine != tied:
+        connection.execute(query("ledger", "fold_attempt"), {"stranger": tied})
+    attempt_id = mine or tied
+    row = known.attempts.get(attempt_id) if attempt_id is not None else None
+    if row is not None and tied == attempt_id and not _tells(payment, state, row):
+        return False
     values = {
         "org_id": account.org_id,
         "connection_id": account.connection_id,
@@ -79,55 +109,88 @@ def record_payment(
             query("ledger", "update_seen_attempt"),
             values | {"id": attempt_id, "sources": sources(ATTEMPT_TRANSITIONS, state)},
         )
-    connection.execute(
-        query("ledger", "tie_attempt"),
-        {
-            "connection_id": account.connection_id,
-            "org_id": account.org_id,
-            "object_id": payment.object_id,
-            "obligation_id": obligation_id,
-            "attempt_id": attempt_id,
-        },
-    )
+    if tied != attempt_id:
+        connection.execute(
+            query("ledger", "tie_attempt"),
+            {
+                "connection_id": account.connection_id,
+                "org_id": account.org_id,
+                "object_id": payment.object_id,
+                "obligation_id": obligation_id,
+                "attempt_id": attempt_id,
+            },
+        )
     if payment.instrument_key is not None:
         _count(connection, account, obligation_id, attempt_id, payment, state)
-    if state in _FINAL:
+    # a lock names an attempt of ours, which is never one that is new to the ledger
+    if state in _FINAL and (mine or tied) is not None:
         connection.execute(
             query("ledger", "free_lock"),
             {"obligation_id": obligation_id, "attempt_id": attempt_id},
         )
-    return attempt_id
+    return True
 
 
-def _find(connection: Connection, account: Account, payment: PaymentSeen) -> uuid.UUID | None:
-    known = connection.execute(
+def _tied(
+    connection: Connection, account: Account, payment: PaymentSeen, known: Known
+) -> uuid.UUID | None:
+    """The attempt that a charge or payment of this id is known to be."""
+    if payment.object_id in known.ties:
+        return known.ties[payment.object_id]
+    row = connection.execute(
         query("ledger", "known_refs"),
         {"connection_id": account.connection_id, "object_ids": [payment.object_id]},
     ).one_or_none()
-    tied = known.attempt_id if known is not None else None
-    mine = _ours(connection, account, payment)
-    if mine is not None and tied is not None and mine != tied:
-        connection.execute(query("ledger", "fold_attempt"), {"stranger": tied})
-    return mine or tied
+    return row.attempt_id if row is not None else None
 
 
-def _ours(connection: Connection, account: Account, payment: PaymentSeen) -> uuid.UUID | None:
+def _ours(
+    connection: Connection,
+    account: Account,
+    payment: PaymentSeen,
+    tied: uuid.UUID | None,
+    known: Known,
+) -> uuid.UUID | None:
     """The attempt of ours that `payment` is, by the key of its call or our mark in it."""
+    row = known.attempts.get(tied) if tied is not None else None
+    if row is not None and row.actor == Actor.TINKO:
+        return tied
     marked = payment.tinko_attempt and key_of(payment.tinko_attempt)
-    for key in (payment.idempotency_key, marked):
-        if key is not None:
-            mine: uuid.UUID | None = connection.scalar(
-                query("ledger", "attempt_by_key"),
-                {"connection_id": account.connection_id, "key": key},
-            )
-            if mine is not None:
-                return mine
-    return None
+    # every call of a merchant has some key; of ours each says so
+    keys = [key for key in (payment.idempotency_key, marked) if key and key.startswith(KEYS)]
+    if not keys:
+        return None
+    found: uuid.UUID | None = connection.scalar(
+        query("ledger", "attempt_by_key"), {"connection_id": account.connection_id, "keys": keys}
+    )
+    return found
+
+
+def _tells(payment: PaymentSeen, state: AttemptState, row: Row[Any]) -> bool:
+    """Whether `update_seen_attempt` would change anything that matters in `row`.
+
+    One that is pending is always written: its time says when it was last looked at.
+    """
+    current = AttemptState(row.state)
+    if current is AttemptState.PENDING or state in ATTEMPT_TRANSITIONS[current]:
+        return True
+    filled = any(
+        getattr(row, name) is None and getattr(payment, said) is not None
+        for name, said in _FILLED.items()
+    )
+    return (
+        filled
+        or (row.method == "unknown" and payment.method != "unknown")
+        or (payment.payer_present and not row.payer_present)
+        or payment.refunded > row.refunded_minor
+        or payment.disputed != row.disputed
+        or (row.unexplained and payment.error is not None)
+    )
 
 
 def key_of(attempt_id: uuid.UUID | str) -> str:
     """The idempotency key of an attempt of ours: one for ever, never minted anew (rule 9)."""
-    return f"tinko-{attempt_id}"
+    return f"{KEYS}{attempt_id}"
 
 
 def _count(

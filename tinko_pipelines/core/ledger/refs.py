@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,13 +18,25 @@ from tinko_pipelines.core.psp.types import Observation, RefKind
 if TYPE_CHECKING:
     from tinko_pipelines.core.ledger.apply import Account
 
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The debt that is meant. `ties`: the attempts of those of its objects that are one, by object
+    id; `is_new`: made just now; `merged`: out of several."""
+
+    obligation_id: uuid.UUID
+    ties: Mapping[str, uuid.UUID | None]
+    is_new: bool = False
+    merged: bool = False
+
+
 # invoice > session or link > PaymentIntent or order > charge
 _STRENGTH = {kind: rank for rank, kind in enumerate(RefKind)}
 
 
 def resolve_obligation(
     connection: Connection, account: Account, seen: Observation, now: datetime
-) -> uuid.UUID | None:
+) -> Resolved | None:
     """The obligation `seen` speaks of: found, created, or merged out of several.
 
     None where nothing is known of it and too little is said to create it (no amount).
@@ -58,7 +72,8 @@ def resolve_obligation(
                 "kinds": [one.kind.value for one in seen.refs],
             },
         )
-    return keeper
+    ties = {row.object_id: row.attempt_id for row in known}
+    return Resolved(keeper, ties, is_new=not known, merged=len(by_strength) > 1)
 
 
 def merge(connection: Connection, keeper: uuid.UUID, folded: uuid.UUID, now: datetime) -> None:
