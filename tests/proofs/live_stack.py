@@ -21,6 +21,7 @@ import psycopg
 
 from tinko_pipelines.local import process
 from tinko_pipelines.local.layout import ROOT, Layout
+from tinko_pipelines.local.parts import choose
 from tinko_pipelines.local.ports import Ports, is_free, variable
 from tinko_pipelines.local.runfile import RunFile
 from tinko_pipelines.local.stack import Stack, open_stack
@@ -176,21 +177,15 @@ class LiveStack:
         self.up.kill()
         self.up.wait()
 
-    def back(self, part: str, pid: int, seconds: float = 120.0) -> None:
+    def back(self, part: str, pid: int, seconds: float = 180.0) -> None:
         """Wait until a killed part runs as another process and answers its probe."""
+        # made once: the daemon's looks for a heartbeat after this moment
+        probe = choose([part])[0].probe(self.stack)
 
         def answers() -> bool:
-            if self.leaders().get(part, pid) == pid:
-                return False
-            return self.probe(part) is None
+            return self.leaders().get(part, pid) != pid and probe() is None
 
         wait_until(answers, seconds, f"{part} did not come back:\n{self.said()[-2000:]}")
-
-    def probe(self, part: str) -> str | None:
-        """What a part lacks to be ready, or None."""
-        from tinko_pipelines.local.parts import choose
-
-        return choose([part])[0].probe(self.stack)()
 
     def stop(self, number: int = signal.SIGINT, seconds: float = 120.0) -> int:
         """Ask `tinko up` to stop as Ctrl-C does; its exit code."""

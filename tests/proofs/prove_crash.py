@@ -15,30 +15,34 @@ from tests.proofs.harness import Finding, register
 from tests.proofs.live_stack import LiveStack, live_stack, wait_until
 
 PARTS = ("api", "dagster-daemon", "postgres", "dagster-code", "sandbox", "supervisor")
-# of wall time: for a fresh event after a kill, and for the books to agree at the end
-_FLOW_SECONDS, _SETTLE_SECONDS = 180.0, 420.0
+# of wall time: for traffic after a kill (our first charge comes after a day of business), and for
+# the books to agree at the end
+_FLOW_SECONDS, _SETTLE_SECONDS = 300.0, 420.0
 
 
 @register("crash")
 def crash(
     parts: Sequence[str] = PARTS,
-    rounds: int = 2,
+    rounds: int = 3,
     events_between: int = 100,
-    rate: int = 720,
+    charges_between: int = 5,
+    rate: int = 1440,
     obligations: int = 4000,
-    days: int = 10,
+    days: int = 25,
 ) -> Finding:
     """Each part is killed once a round, with traffic in between; then the books must agree."""
     with live_stack(rate=rate, obligations=obligations, days=days) as stack:
-        return kill_and_reckon(stack, list(parts) * rounds, events_between)
+        return kill_and_reckon(stack, list(parts) * rounds, events_between, charges_between)
 
 
-def kill_and_reckon(stack: LiveStack, parts: Sequence[str], events_between: int) -> Finding:
-    """Kill the parts one after the other while at least so many events are taken in between,
+def kill_and_reckon(
+    stack: LiveStack, parts: Sequence[str], events_between: int, charges_between: int
+) -> Finding:
+    """Kill the parts one after the other while events are taken and debts charged in between,
     let it all come to rest, and compare with the sandbox. The world stands afterwards."""
     disturbed: list[tuple[float, float]] = []
     for part in parts:
-        flow(stack, events_between)
+        flow(stack, events_between, charges_between)
         began = time.time()
         if part == "supervisor":
             stack.kill_supervisor()
@@ -46,7 +50,7 @@ def kill_and_reckon(stack: LiveStack, parts: Sequence[str], events_between: int)
         else:
             stack.back(part, stack.kill(part))
         disturbed.append((began, time.time()))
-    flow(stack, events_between)
+    flow(stack, events_between, charges_between)
     reckoning.stop_the_world(stack)
     reckoning.settle(stack, _SETTLE_SECONDS)
     reckoning.heal(stack, _SETTLE_SECONDS)
@@ -77,20 +81,26 @@ def _agrees(stack: LiveStack, wrong: list[str]) -> bool:
     return not wrong
 
 
-def flow(stack: LiveStack, events: int) -> None:
-    """Wait until so many more events have been acknowledged. Raises TimeoutError."""
-    before = _acknowledged(stack)
+def flow(stack: LiveStack, events: int, charges: int) -> None:
+    """Wait until so many more events were acknowledged and debts charged by us.
+
+    Raises TimeoutError.
+    """
+    before = _moved(stack)
 
     def flowed() -> bool:
+        # the sandbox, too, may be on its way back
         with contextlib.suppress(httpx.HTTPError):
-            return _acknowledged(stack) >= before + events
+            now = _moved(stack)
+            return now[0] >= before[0] + events and now[1] >= before[1] + charges
         return False
 
-    wait_until(flowed, _FLOW_SECONDS, f"fewer than {events} events were taken")
+    wait_until(flowed, _FLOW_SECONDS, f"fewer than {events} events or {charges} charges of ours")
 
 
-def _acknowledged(stack: LiveStack) -> int:
-    return int(stack.sandbox("GET", "truth")["events_acknowledged"])
+def _moved(stack: LiveStack) -> tuple[int, int]:
+    truth = stack.sandbox("GET", "truth")
+    return truth["events_acknowledged"], truth["attempts_by_actor"]["tinko"]
 
 
 def failed_runs(stack: LiveStack, disturbed: Sequence[tuple[float, float]]) -> list[str]:
