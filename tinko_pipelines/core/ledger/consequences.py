@@ -15,6 +15,7 @@ from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.states import (
     CASE_TRANSITIONS,
     OBLIGATION_TRANSITIONS,
+    AttemptState,
     CaseState,
     ObligationState,
     sources,
@@ -66,11 +67,11 @@ def draw(
     if taken - refunded > debt.due_minor:
         _double_collected(connection, debt, won, taken - refunded - debt.due_minor, now)
     if paid >= debt.due_minor > 0:
-        _paid(connection, debt, won, now)
+        _paid(connection, debt, attempts, won, now)
     elif paid > 0:
         _move(connection, debt.id, ObligationState.PARTIALLY_PAID, now)
     elif seen.terminal in _TERMINAL:
-        _give_up(connection, debt.id, _TERMINAL[seen.terminal], now)
+        _give_up(connection, debt.id, attempts, _TERMINAL[seen.terminal], now)
     if refunded:
         connection.execute(
             query("ledger", "record_reversal"),
@@ -101,15 +102,29 @@ def _move(
     return moved is not None
 
 
-def _stop(connection: Connection, obligation_id: uuid.UUID, now: datetime) -> None:
-    for name in ("cancel_scheduled", "cancel_messages"):
-        connection.execute(query("ledger", name), {"obligation_id": obligation_id, "now": now})
+def _stop(
+    connection: Connection,
+    obligation_id: uuid.UUID,
+    attempts: Sequence[Row[Any]],
+    now: datetime,
+) -> None:
+    touched = {"obligation_id": obligation_id, "now": now}
+    # `attempts` were read under the debt's lock, without which none is planned
+    if any(one.state == AttemptState.SCHEDULED for one in attempts):
+        connection.execute(query("ledger", "cancel_scheduled"), touched)
+    connection.execute(query("ledger", "cancel_messages"), touched)
 
 
-def _paid(connection: Connection, debt: Row[Any], won: Sequence[Row[Any]], now: datetime) -> None:
+def _paid(
+    connection: Connection,
+    debt: Row[Any],
+    attempts: Sequence[Row[Any]],
+    won: Sequence[Row[Any]],
+    now: datetime,
+) -> None:
     # also where it was paid before: a merge may have brought what was planned for another
     _move(connection, debt.id, ObligationState.PAID, now)
-    _stop(connection, debt.id, now)
+    _stop(connection, debt.id, attempts, now)
     recover_case(connection, debt, won, now)
 
 
@@ -152,11 +167,15 @@ def recover_case(
 
 
 def _give_up(
-    connection: Connection, obligation_id: uuid.UUID, state: ObligationState, now: datetime
+    connection: Connection,
+    obligation_id: uuid.UUID,
+    attempts: Sequence[Row[Any]],
+    state: ObligationState,
+    now: datetime,
 ) -> None:
     if not _move(connection, obligation_id, state, now):
         return
-    _stop(connection, obligation_id, now)
+    _stop(connection, obligation_id, attempts, now)
     connection.execute(
         query("ledger", "close_case"),
         {
