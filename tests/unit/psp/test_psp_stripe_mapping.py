@@ -233,3 +233,13 @@ def test_what_takes_a_mandate_away():
 @pytest.mark.parametrize("about", ["id", [], None, {"id": 7}, {"object": "charge"}])
 def test_bodies_that_are_no_objects_say_nothing(about):
     assert READER.observe_event(stripe_event("charge.failed", about)).is_empty
+
+
+@pytest.mark.parametrize(
+    ("reason", "terminal"),
+    [("requested_by_customer", "void"), ("abandoned", "void"), ("automatic", None), (None, None)],
+)
+def test_an_intent_that_a_person_canceled_is_given_up(reason, terminal):
+    intent = {"id": "pi_1", "object": "payment_intent", "amount": 500, "currency": "usd",
+              "created": 1, "status": "canceled", "cancellation_reason": reason}  # fmt: skip
+    assert READER.observe_object(intent).terminal == terminal

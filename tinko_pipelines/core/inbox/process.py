@@ -33,6 +33,9 @@ from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
 
+# what happens to a charge long after it, told without the charge itself
+AFTERMATH = frozenset({"refund", "dispute"})
+
 # events written in one transaction: few enough that a payer's page never waits long for a debt
 AT_ONCE = 100
 # HTTP statuses by which a PSP says that there is no such object
@@ -217,6 +220,9 @@ def needs_resolving(one: Observation, told: Mapping[str, bool], asked: set[str])
     """
     if not one.refs or any(ref.object_id in asked for ref in one.refs):
         return False
+    if not one.payments and AFTERMATH & one.extra.keys():
+        # it names the charge that was refunded or disputed, and not how that stands now
+        return True
     standing = [told[ref.object_id] for ref in one.refs if ref.object_id in told]
     if not standing:
         return True

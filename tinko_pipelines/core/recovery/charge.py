@@ -265,6 +265,7 @@ def request_for(attempt: Row[Any], debt: Row[Any], door: DoorSeen) -> ChargeRequ
         email=debt.payer_email,
         phone=debt.payer_phone,
         description=debt.description,
+        submitted_at=attempt.submitted_at,
     )
 
 

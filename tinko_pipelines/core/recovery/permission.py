@@ -18,6 +18,7 @@ from tinko_pipelines.core.psp.types import (
     DoorStatus,
     Observation,
     PaymentStatus,
+    RefKind,
 )
 
 # through these a charge of ours goes, strongest first; a Checkout Session, a link and a
@@ -68,6 +69,18 @@ def other_open_doors(seen: Observation, door: DoorSeen | None) -> list[DoorSeen]
     ]
 
 
+def is_superseded(seen: Observation, door: DoorSeen) -> bool:
+    """Whether `door` is a PaymentIntent of nobody else's that was canceled: the charge makes one
+    new one in its place, under the same lock (rule 5). One owned by an invoice or a session reads
+    as closed too, and is not ours to replace."""
+    owned = {RefKind.INVOICE, RefKind.CHECKOUT_SESSION, RefKind.PAYMENT_LINK}
+    return (
+        door.kind is DoorKind.PAYMENT_INTENT
+        and door.status is DoorStatus.CLOSED
+        and not any(ref.kind in owned for ref in seen.refs)
+    )
+
+
 def may_charge(
     attempt: Row[Any],
     debt: Row[Any],
@@ -88,7 +101,7 @@ def may_charge(
         return Permission(False, f"obligation.{debt.state}")
     if seen.psp_retries or debt.psp_retries or retry_owner != "tinko":
         return Permission(False, "psp.retries")
-    if door is None or door.status is not DoorStatus.OPEN:
+    if door is None or not (door.status is DoorStatus.OPEN or is_superseded(seen, door)):
         return Permission(False, "door.none")
     if debt.has_mandate is False or attempt.payment_method_ref is None:
         return Permission(False, "mandate.none")

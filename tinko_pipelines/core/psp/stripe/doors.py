@@ -76,7 +76,6 @@ def _cancel(calls: StripeCalls, door: DoorSeen) -> None:
     with suppress(PspRejected):
         calls.post(
             f"/v1/payment_intents/{door.object_id}/cancel",
-            cancellation_reason="requested_by_customer",
         )
     now = close_door(calls, door)
     if now.status is not DoorStatus.CLOSED:

@@ -31,6 +31,8 @@ _PREFIXES = {
     "ch_": RefKind.PAYMENT,
     "py_": RefKind.PAYMENT,
 }
+# why a person canceled a PaymentIntent; one that ran into its confirm limit names none of these
+_GIVEN_UP = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
 _PI_DOORS = {"succeeded": DoorStatus.PAID, "canceled": DoorStatus.CLOSED}
 _INVOICE_DOORS = {"open": DoorStatus.OPEN, "paid": DoorStatus.PAID}
 
@@ -90,6 +92,7 @@ def payment_intent(body: Mapping[str, Any]) -> Observation:
         payments=(payment(latest),) if isinstance(latest, Mapping) else (),
         has_mandate=True if mandate else None,
         mandate_ref=mandate,
+        terminal="void" if body.get("cancellation_reason") in _GIVEN_UP else None,
     )
 
 
