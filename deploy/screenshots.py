@@ -33,7 +33,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-COLOURS = 128
+COLOURS = 256
 MOST_BYTES = 400_000
 PATIENCE_MS = 60_000
 PAY_LINK = re.compile(r"https?://\S+/pay/\S+")
@@ -60,7 +60,19 @@ def lineage(page: Page, ports: Ports) -> None:
     page.get_by_role("menuitem", name="Expand all groups").click()
     page.get_by_text("recovery_daily").first.wait_for()
     # it glides to its place, and asks for the assets' states once it is there
-    page.wait_for_timeout(5_000)
+    page.wait_for_timeout(8_000)
+    _settle(page)
+
+
+def _settle(page: Page) -> None:
+    """Return when the window has looked the same for four seconds, at the latest a minute later."""
+    before = b""
+    for _ in range(PATIENCE_MS // 4_000):
+        now = page.screenshot(animations="disabled")
+        if now == before:
+            return
+        before = now
+        page.wait_for_timeout(4_000)
 
 
 def overview(page: Page, ports: Ports) -> None:
@@ -101,7 +113,9 @@ def take(browser: Browser, picture: Picture, ports: Ports, folder: Path) -> Path
     shot = Image.open(io.BytesIO(page.screenshot(animations="disabled")))
     page.close()
     path = folder / f"{picture.name}.png"
-    shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    shot.convert("RGB").quantize(
+        COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    ).save(path, optimize=True)
     if path.stat().st_size > MOST_BYTES:
         raise SystemExit(f"screenshots: {path} has more than {MOST_BYTES} bytes")
     return path
