@@ -16,7 +16,7 @@ from api.payments import repository as payments
 from api.services import Services
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
-from tinko_pipelines.core.ledger.states import CaseState
+from tinko_pipelines.core.ledger.states import COUNTED_ATTEMPTS, CaseState
 from tinko_pipelines.core.money import Money
 from tinko_pipelines.core.tenants.organisations import Organisation, list_organisations
 
@@ -166,7 +166,11 @@ def organisation_view(
         segments=segments(found["cases"]),
         money=[money_card(row, by_day.get(row["currency"], ())) for row in found["money"]],
         actors=[
-            ActorLine(label, sum(states.values()), states.get("succeeded", 0))
+            ActorLine(
+                label,
+                sum(count for state, count in states.items() if state in COUNTED_ATTEMPTS),
+                states.get("succeeded", 0),
+            )
             for actor, label in ACTOR_LABELS.items()
             if (states := found["attempts"].get(actor))
         ],

@@ -36,15 +36,17 @@ on conflict (connection_id, object_id) do update set attempt_id = excluded.attem
 
 -- name: create_obligation
 insert into obligations (
-    id, org_id, connection_id, psp, state, due_minor, currency, created_at, updated_at
+    id, org_id, connection_id, psp, state, due_minor, due_rank, currency, created_at, updated_at
 )
-values (:id, :org_id, :connection_id, :psp, 'open', :due, :currency, :created_at, :now)
+values (
+    :id, :org_id, :connection_id, :psp, 'open', :due, :due_rank, :currency, :created_at, :now
+)
 
 -- name: lock_obligation
 -- The obligation, locked against every other writer. Index: pk_obligations.
 select
-    o.id, o.org_id, o.connection_id, o.psp, o.state, o.due_minor, o.paid_minor, o.refunded_minor,
-    o.currency, o.customer_ref, o.payer_name, o.payer_email, o.payer_phone, o.payer_language,
+    o.id, o.org_id, o.connection_id, o.psp, o.state, o.due_minor, o.due_rank, o.paid_minor,
+    o.refunded_minor, o.currency, o.customer_ref, o.payer_name, o.payer_email, o.payer_phone, o.payer_language,
     o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
 from obligations as o
 where o.id = :id
@@ -54,7 +56,8 @@ for update
 -- What the PSP says of the debt; what it does not say stays as it was. Index: pk_obligations.
 update obligations
 set
-    due_minor = coalesce(:due, due_minor),
+    due_minor = coalesce(:due_minor, due_minor),
+    due_rank = least(due_rank, :due_rank),
     currency = coalesce(:currency, currency),
     description = coalesce(:description, description),
     customer_ref = coalesce(:customer_ref, customer_ref),
@@ -70,8 +73,8 @@ set
     updated_at = :now
 where id = :id
 returning
-    id, org_id, connection_id, psp, state, due_minor, paid_minor, refunded_minor, currency,
-    customer_ref, payer_name, payer_email, payer_phone, payer_language, psp_retries, has_mandate,
+    id, org_id, connection_id, psp, state, due_minor, due_rank, paid_minor, refunded_minor,
+    currency, customer_ref, payer_name, payer_email, payer_phone, payer_language, psp_retries, has_mandate,
     mandate_ref, cycle_end, description, created_at
 
 -- name: move_to_keeper

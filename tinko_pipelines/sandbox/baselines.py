@@ -26,7 +26,7 @@ from typing import Any
 
 from tinko_pipelines.sandbox.engine import Engine
 from tinko_pipelines.sandbox.ledger import FAILED
-from tinko_pipelines.sandbox.mailbox import _FATIGUE
+from tinko_pipelines.sandbox.mailbox import FATIGUE
 from tinko_pipelines.sandbox.payers import DAY, HOUR, Outcome
 from tinko_pipelines.sandbox.store import Doc
 from tinko_pipelines.sandbox.truth import truth
@@ -169,7 +169,7 @@ def _asked(engine: Engine, item: Failed, messages: int) -> bool:
         return False
     arrivals = []
     for number in range(messages):
-        heeds = payer.heeds * _FATIGUE ** min(number, 4)
+        heeds = payer.heeds * FATIGUE ** min(number, 4)
         if draws.chance(heeds, payer.id, "heeds", number):
             wait = 300 + draws.exponential(payer.delay * HOUR, payer.id, "acts after", number)
             arrivals.append(item.at + int(wait))

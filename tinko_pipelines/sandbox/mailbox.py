@@ -13,7 +13,7 @@ from tinko_pipelines.sandbox.rhythms import HOUR
 
 log = logging.getLogger(__name__)
 _LINK = re.compile(r"https?://[^\s<>\"']+/pay/[^\s<>\"']+")
-_FATIGUE = 0.65  # each further message on one debt is heeded that much less
+FATIGUE = 0.65  # each further message on one debt is heeded that much less
 
 
 class Mailbox:
@@ -61,7 +61,7 @@ class Mailbox:
         count = kept["count"]
         engine.store.put("mail_count", {**kept, "count": count + 1})
         # not by message id: what others were sent must not change what this payer does
-        heeds = payer.heeds * _FATIGUE ** min(count, 4)
+        heeds = payer.heeds * FATIGUE ** min(count, 4)
         if draws.chance(heeds, payer.id, "heeds", count):
             wait = 300 + draws.exponential(payer.delay * HOUR, payer.id, "acts after", count)
             engine.at(engine.now + int(wait), "payer.follow", payer=payer.id, url=link.group(0))

@@ -347,6 +347,7 @@ def upgrade():
         sa.Column("psp", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("due_minor", sa.BigInteger(), nullable=False),
+        sa.Column("due_rank", sa.Integer(), server_default="9", nullable=False),
         sa.Column("paid_minor", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("refunded_minor", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),

@@ -331,3 +331,17 @@ def test_two_writers_of_one_debt_do_not_make_two(database, account):
         found = list(pool.map(lambda one: say(database, account, one)[0], news))
     assert len(set(found)) == 1
     assert rows(database, "select count(*) from attempts") == [(12,)]
+
+
+def test_the_strongest_object_says_what_is_due(database, account):
+    """An invoice of 1000 stays one of 1000, whatever its PaymentIntent is over."""
+    intent = told(charge("ch_1"), refs=(INVOICE, INTENT), due=600)
+    intent = replace(intent, due_from=RefKind.PAYMENT_INTENT)
+    invoice = replace(told(refs=(INVOICE,)), due_from=RefKind.INVOICE)
+    say(database, account, intent)
+    assert rows(database, "select due_minor from obligations") == [(600,)]
+    say(database, account, invoice)
+    say(database, account, intent)
+    assert rows(database, "select due_minor from obligations") == [(1000,)]
+    say(database, account, replace(invoice, due=900))
+    assert rows(database, "select due_minor from obligations") == [(900,)]

@@ -40,12 +40,6 @@ def make_engine(url: str, *, pool_size: int = 5, pooled: bool = True) -> Engine:
 
 
 @cache
-def app_engine() -> Engine:
-    """The API's engine (tinko_app): sees the rows of the tenant that was set, else nothing."""
-    return make_engine(get_settings().database_url, pool_size=10)
-
-
-@cache
 def worker_engine() -> Engine:
     """Dagster's engine (tinko_worker): its own policies see every tenant."""
     return make_engine(get_settings().database_worker_url, pool_size=8)

@@ -18,8 +18,8 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger import consequences
 from tinko_pipelines.core.ledger.payments import Known, record_payment
-from tinko_pipelines.core.ledger.refs import Resolved, resolve_obligation
-from tinko_pipelines.core.psp.types import DoorSeen, Observation
+from tinko_pipelines.core.ledger.refs import Resolved, due_rank, resolve_obligation
+from tinko_pipelines.core.psp.types import DoorSeen, Observation, RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,8 @@ def _describe(
     connection: Connection, found: Resolved, seen: Observation, now: datetime
 ) -> tuple[Row[Any], bool]:
     """The debt, locked and as `seen` describes it, and whether that changed it."""
-    customer = seen.customer
-    said = {
-        "due_minor": seen.due,
+    customer, rank, due = seen.customer, due_rank(seen), seen.due
+    said: dict[str, Any] = {
         "currency": seen.currency,
         "description": seen.description,
         "customer_ref": customer.ref,
@@ -107,11 +106,17 @@ def _describe(
         debt = connection.execute(
             query("ledger", "lock_obligation"), {"id": found.obligation_id}
         ).one()
+        if rank > debt.due_rank:
+            # the invoice says what is due, whatever its PaymentIntent is over
+            due = None
+        said |= {"due_minor": due}
         older = seen.created_at is not None and seen.created_at < debt.created_at
+        stronger = due is not None and rank < debt.due_rank
         news = any(value not in (None, getattr(debt, name)) for name, value in said.items())
-        if not (older or news):
+        if not (older or stronger or news):
             return debt, False
-    values = said | {"due": seen.due, "created_at": seen.created_at, "now": now}
+    rank = rank if due is not None else len(RefKind)
+    values = said | {"due_minor": due, "due_rank": rank, "created_at": seen.created_at, "now": now}
     described = connection.execute(
         query("ledger", "describe_obligation"), values | {"id": found.obligation_id}
     ).one()

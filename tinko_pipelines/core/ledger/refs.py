@@ -97,6 +97,11 @@ def merge(connection: Connection, keeper: uuid.UUID, folded: uuid.UUID, now: dat
     )
 
 
+def due_rank(seen: Observation) -> int:
+    """How strong the object is that names `seen.due`; weakest where it does not say."""
+    return _STRENGTH[seen.due_from] if seen.due_from is not None else len(_STRENGTH)
+
+
 def _create(
     connection: Connection, account: Account, seen: Observation, now: datetime
 ) -> uuid.UUID | None:
@@ -114,6 +119,7 @@ def _create(
             "connection_id": account.connection_id,
             "psp": account.psp,
             "due": due,
+            "due_rank": due_rank(seen),
             "currency": currency,
             "created_at": seen.created_at or (first.occurred_at if first else now),
             "now": now,

@@ -36,8 +36,6 @@ class Policy(BaseModel):
     max_days: float = Field(18.0, gt=0)
     # how long the PSP's own retries are watched after their last failure
     psp_patience_days: float = Field(4.0, gt=0)
-    # how long an outcome that nobody knows may stay so
-    poll_days: float = Field(5.0, gt=0)
     remind_hours: float = Field(72.0, gt=0)
     max_messages: int = Field(2, ge=1)
     link_days: float = Field(10.0, gt=0)

@@ -1,6 +1,5 @@
 """Where events come from: webhooks into the inbox, and a daily listing that heals the rest."""
 
-
 from collections import Counter
 from datetime import timedelta
 

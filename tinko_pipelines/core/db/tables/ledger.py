@@ -38,6 +38,8 @@ obligations = Table(
     text("psp"),
     text("state"),
     minor("due_minor"),
+    # how strong the PSP object is that named the due: 0 an invoice, then as RefKind is ordered
+    Column("due_rank", Integer, nullable=False, server_default="9"),
     minor("paid_minor", server_default="0"),
     minor("refunded_minor", server_default="0"),
     text("currency"),
