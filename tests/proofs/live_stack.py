@@ -29,13 +29,13 @@ from tinko_pipelines.local.stack import Stack, open_stack
 START_SECONDS = 300.0
 
 
-def wait_until(ready: Callable[[], Any], seconds: float, what: str) -> Any:
+def wait_until(ready: Callable[[], Any], seconds: float, what: str, pause: float = 0.25) -> Any:
     """Wait for `ready()` to be truthy and give its value. Raises TimeoutError naming `what`."""
     deadline = time.monotonic() + seconds
     while not (value := ready()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"after {seconds:.0f} s: {what}")
-        time.sleep(0.25)
+        time.sleep(pause)
     return value
 
 

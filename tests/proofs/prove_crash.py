@@ -57,7 +57,7 @@ def kill_and_reckon(
     wrong: list[str] = []
     with contextlib.suppress(TimeoutError):
         # what was under way at a kill is asked for when its lease is over
-        wait_until(lambda: _agrees(stack, wrong), _SETTLE_SECONDS, "the books differ")
+        wait_until(lambda: _agrees(stack, wrong), _SETTLE_SECONDS, "the books differ", pause=5.0)
     wrong += failed_runs(stack, disturbed)
     truth = stack.sandbox("GET", "truth")
     return Finding(
@@ -95,7 +95,9 @@ def flow(stack: LiveStack, events: int, charges: int) -> None:
             return now[0] >= before[0] + events and now[1] >= before[1] + charges
         return False
 
-    wait_until(flowed, _FLOW_SECONDS, f"fewer than {events} events or {charges} charges of ours")
+    what = f"fewer than {events} events or {charges} charges of ours"
+    # the sandbox counts anew at every question, and shares two cores with what is to be counted
+    wait_until(flowed, _FLOW_SECONDS, what, pause=1.0)
 
 
 def _moved(stack: LiveStack) -> tuple[int, int]:

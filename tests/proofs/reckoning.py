@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from datetime import UTC
 from typing import Any
 
@@ -46,10 +45,9 @@ def settle(stack: LiveStack, seconds: float) -> None:
         with contextlib.suppress(httpx.HTTPError):
             if stack.sandbox("POST", "finish")["pending"] == 0:
                 return unprocessed(stack) == 0
-        time.sleep(1.0)
         return False
 
-    wait_until(worked_off, seconds, "events are still waiting")
+    wait_until(worked_off, seconds, "events are still waiting", pause=1.0)
 
 
 def unprocessed(stack: LiveStack) -> int:
@@ -110,6 +108,9 @@ def differences(stack: LiveStack) -> list[str]:
         wrong.append(
             f"{truth['events_acknowledged']} events were acknowledged, {len(heard)} are in the book"
         )
+    quarantined = stack.query("select error from inbox_events where outcome = 'quarantined'")
+    if quarantined:
+        wrong.append(f"{len(quarantined)} events are quarantined: {str(quarantined[0][0])[:200]}")
     if truth["double_charges"]:
         wrong.append(f"{truth['double_charges']} debts were charged twice")
     wrong += [
