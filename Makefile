@@ -69,8 +69,10 @@ lint: $(STAMP) ## formatting, lint, types, import contracts, migrations, dbt, de
 	$(BIN)/lint-imports
 	$(BIN)/tinko db check
 	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
-	$(BIN)/dagster definitions validate --module-name tinko_pipelines.definitions --log-level warning
-	$(BIN)/sqlfluff lint --nocolor sql dbt_project
+	@mkdir -p $(VENV)/.dagster
+	DAGSTER_HOME=$(CURDIR)/$(VENV)/.dagster $(BIN)/dg check defs
+	$(BIN)/sqlfluff lint --nocolor sql/clickhouse sql/postgres dbt_project
+	$(BIN)/sqlfluff lint --nocolor --templater placeholder sql/queries
 
 format: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format .

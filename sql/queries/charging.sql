@@ -9,7 +9,7 @@ where
     and o.state in ('open', 'partially_paid')
 order by a.scheduled_at, a.id
 limit :limit
-for update of o, a skip locked
+for update of o, a skip locked;
 
 -- name: lock_debt
 -- Take the obligation's lock for a charge or for opening a door (rule 4). A door's lock whose
@@ -17,23 +17,23 @@ for update of o, a skip locked
 insert into charge_locks (obligation_id, org_id, purpose, attempt_id, token, lease_until_wall)
 values (:obligation_id, :org_id, :purpose, :attempt_id, :token, :lease_until)
 on conflict (obligation_id) do update
-set
-    purpose = excluded.purpose, attempt_id = excluded.attempt_id, token = excluded.token,
-    lease_until_wall = excluded.lease_until_wall
-where charge_locks.purpose = 'door' and charge_locks.lease_until_wall < :wall
-returning obligation_id
+    set
+        purpose = excluded.purpose, attempt_id = excluded.attempt_id, token = excluded.token,
+        lease_until_wall = excluded.lease_until_wall
+    where charge_locks.purpose = 'door' and charge_locks.lease_until_wall < :wall
+returning obligation_id;
 
 -- name: unlock_debt
 -- By the token alone: a merge may have moved the lock. Scans a table as small as what is open.
 delete from charge_locks
-where token = :token
+where token = :token;
 
 -- name: claim
 -- Index: pk_attempts.
 update attempts
 set state = 'claimed', lease_token = :token, lease_until_wall = :lease_until, updated_at = :now
 where id = :id and state = 'scheduled'
-returning id
+returning id;
 
 -- name: claimed
 -- What a charge needs to know. Index: pk_attempts.
@@ -45,7 +45,7 @@ select
     o.customer_ref, o.payer_email, o.payer_phone, o.description, o.due_minor
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
-where a.id = :id
+where a.id = :id;
 
 -- name: hold
 -- The row, locked, if the lease and the debt's lock are still ours: of two claims whose debts turn
@@ -58,13 +58,13 @@ where
         select 1 from charge_locks as k
         where k.obligation_id = a.obligation_id and k.token = :token
     )
-for update of a
+for update of a;
 
 -- name: hold_door
 -- Whether the debt's lock is still ours to open a door under. Index: pk_charge_locks.
 select k.obligation_id
 from charge_locks as k
-where k.obligation_id = :obligation_id and k.token = :token
+where k.obligation_id = :obligation_id and k.token = :token;
 
 -- name: give_back
 -- Nothing was sent: the attempt waits again, or is dropped. Index: pk_attempts.
@@ -75,18 +75,18 @@ set
     finished_at = case when :state = 'cancelled' then cast(:now as timestamptz) end,
     updated_at = :now
 where id = :id and state = 'claimed' and lease_token = :token
-returning obligation_id
+returning obligation_id;
 
 -- name: mint_key
 -- One key for one attempt, for ever (rule 9). Index: pk_idempotency_keys.
 insert into idempotency_keys (
     connection_id, key, org_id, attempt_id, obligation_id, minted_wall
 )
-values (:connection_id, :key, :org_id, :attempt_id, :obligation_id, :wall)
+values (:connection_id, :key, :org_id, :attempt_id, :obligation_id, :wall);
 
 -- name: lock_instrument
 -- Two claims that each see 9 of 10 would make 11 (rule 11).
-select pg_advisory_xact_lock(hashtextextended('instrument:' || :instrument, 0))
+select pg_advisory_xact_lock(hashtextextended('instrument:' || :instrument, 0));
 
 -- name: submit
 -- Fenced by the lease token: whoever lost the lease does not send. Index: pk_attempts.
@@ -97,7 +97,7 @@ set
     updated_at = :now
 where
     id = :id and state = 'claimed' and lease_token = :token and lease_until_wall > :wall
-returning id
+returning id;
 
 -- name: lock_debt_of
 -- The debt of an attempt, locked: it comes before the attempt. Index: pk_attempts, pk_obligations.
@@ -105,7 +105,7 @@ select o.id
 from obligations as o
 inner join attempts as a on o.id = a.obligation_id
 where a.id = :id
-for update of o
+for update of o;
 
 -- name: settle_state
 -- Move an attempt of ours, guarded by the states that allow it. Index: pk_attempts.
@@ -115,13 +115,13 @@ set
     finished_at = case when :final then cast(:now as timestamptz) else finished_at end,
     error = coalesce(cast(:error as jsonb), error),
     updated_at = :now
-where id = :id and state = any(cast(:sources as text []))
-returning obligation_id
+where id = :id and state = any(cast(:sources as text[]))
+returning obligation_id;
 
 -- name: uncount
 -- An attempt that never reached the network is not counted. Index: pk_guard_counters.
 update guard_counters set state = :state
-where attempt_id = :id
+where attempt_id = :id;
 
 -- name: unresolved
 -- Ours whose lease is over: claimed ones go back, submitted and unknown ones are asked after.
@@ -133,7 +133,7 @@ where
     and a.actor = 'tinko'
     and a.lease_until_wall < :wall
 order by a.id
-limit :limit
+limit :limit;
 
 -- name: pending_reads
 -- Ours that the PSP accepted and that are not decided yet. Index: ix_attempts_unresolved.
@@ -143,13 +143,13 @@ where
     a.state = 'pending' and a.actor = 'tinko'
     and a.updated_at < :before
 order by a.updated_at, a.id
-limit :limit
+limit :limit;
 
 -- name: empty_read
 -- The PSP was asked and showed nothing. Index: pk_attempts.
 update attempts
 set empty_reads = empty_reads + 1, last_read_wall = :wall, updated_at = :now
-where id = :id and state = 'unknown'
+where id = :id and state = 'unknown';
 
 -- name: due_count
 -- What the sensor rings for. Index: ix_attempts_due.
@@ -157,7 +157,7 @@ select
     count(*) as due,
     min(a.id::text) as oldest
 from attempts as a
-where a.state = 'scheduled' and a.scheduled_at <= :now
+where a.state = 'scheduled' and a.scheduled_at <= :now;
 
 -- name: unresolved_count
 -- Index: ix_attempts_unresolved.
@@ -168,10 +168,10 @@ from attempts as a
 where
     a.state in ('claimed', 'submitted', 'unknown')
     and a.actor = 'tinko'
-    and a.lease_until_wall < :wall
+    and a.lease_until_wall < :wall;
 
 -- name: postpone
 -- Index: pk_attempts.
 update attempts
 set scheduled_at = :again_at, updated_at = :now
-where id = :id and state = 'scheduled'
+where id = :id and state = 'scheduled';

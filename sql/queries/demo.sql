@@ -2,7 +2,7 @@
 -- Attempts whose result is still to come. A demo's table is small: scanned.
 select count(*) as pending
 from attempts as a
-where a.state in ('claimed', 'submitted', 'pending', 'requires_action', 'unknown')
+where a.state in ('claimed', 'submitted', 'pending', 'requires_action', 'unknown');
 
 -- name: work
 -- What each asset between inbox and outbox has to do. Indexes: the partial ones of each table.
@@ -35,7 +35,7 @@ from cases as c
 inner join obligations as o on c.obligation_id = o.id
 where c.state in ('recovered', 'settled') and o.paid_minor - o.refunded_minor >= o.due_minor
 group by o.currency
-order by o.currency
+order by o.currency;
 
 -- name: totals
 -- The ledger's own counts, in the words of the sandbox's truth; scanned.
@@ -48,7 +48,8 @@ select
     (select count(*) from attempts as a where a.state = 'failed') as failures,
     (
         select count(*) from attempts as a
-        where a.state = 'failed'
+        where
+            a.state = 'failed'
             and not exists (select 1 from failures as f where f.attempt_id = a.id)
     ) as unclassified,
     (
@@ -56,13 +57,13 @@ select
         inner join attempts as a on f.attempt_id = a.id
         where a.state = 'failed' and f.category = 'unknown'
     ) as unknown,
-    (select count(*) from cases as c) as cases,
+    (select count(*) from cases) as cases,
     (select count(*) from cases as c where c.state = 'exhausted') as exhausted,
     (select count(*) from cases as c where c.state = 'awaiting_payer') as awaiting_payer,
     (select count(*) from inbox_events as e where e.source = 'webhook') as events_stored,
     (select count(*) from inbox_events as e where e.source = 'heal') as events_healed,
     (select count(*) from inbox_events as e where e.outcome = 'quarantined') as quarantined,
-    (select count(*) from inbox_events as e where e.processed_at is null) as unprocessed
+    (select count(*) from inbox_events as e where e.processed_at is null) as unprocessed;
 
 -- name: by_actor
 select
@@ -70,7 +71,7 @@ select
     count(*) as attempts
 from attempts as a
 where a.state in ('succeeded', 'failed', 'pending', 'requires_action')
-group by a.actor
+group by a.actor;
 
 -- name: settled_debts
 -- For each debt with a failure that its net captures have paid: by whom, and how much is due.
@@ -98,7 +99,7 @@ where
     and (
         select coalesce(sum(a.amount_minor - a.refunded_minor), 0) from attempts as a
         where a.obligation_id = o.id and a.state = 'succeeded'
-    ) >= o.due_minor
+    ) >= o.due_minor;
 
 -- name: paid_minor
 select
@@ -108,7 +109,7 @@ from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 where a.state = 'succeeded'
 group by o.currency
-order by o.currency
+order by o.currency;
 
 -- name: double_charges
 -- Debts whose net captures exceed what was due, whoever paid.
@@ -120,4 +121,4 @@ from (
     where a.state = 'succeeded' and o.state <> 'superseded'
     group by o.id, o.due_minor
     having sum(a.amount_minor - a.refunded_minor) > o.due_minor
-) as doubles
+) as doubles;

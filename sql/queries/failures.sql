@@ -7,7 +7,7 @@ from attempts as a
 where a.state = 'failed' and a.classified_at is null
 order by a.id
 limit :limit
-for update skip locked
+for update skip locked;
 
 -- name: record
 -- Index: pk_failures.
@@ -21,17 +21,17 @@ values (
     :confidence, :late_authorisation, :decided_by, :code, :reason, :network,
     :network_decline_code, :network_advice_code, :failed_at, :now
 )
-on conflict (attempt_id) do nothing
+on conflict (attempt_id) do nothing;
 
 -- name: mark_classified
 -- Index: pk_attempts.
 update attempts set classified_at = :now
-where id = any(cast(:ids as uuid []))
+where id = any(cast(:ids as uuid[]));
 
 -- name: mix
 -- How many of each category, for the asset's metadata. Index: none, a small table's scan.
 select f.category, count(*) as failures, min(f.confidence) as least_confidence
 from failures as f
-where f.attempt_id = any(cast(:ids as uuid []))
+where f.attempt_id = any(cast(:ids as uuid[]))
 group by f.category
-order by failures desc
+order by failures desc;

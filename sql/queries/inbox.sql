@@ -3,38 +3,38 @@
 -- for their PSP, each oldest first. Index: ix_inbox_events_pending.
 select e.id, e.connection_id, e.psp, e.event_id, e.psp_created_at, e.source, e.body, e.tries
 from inbox_events as e
-where e.processed_at is null and e.connection_id = any(cast(:connection_ids as uuid []))
+where e.processed_at is null and e.connection_id = any(cast(:connection_ids as uuid[]))
 order by e.tries, e.id
-limit :limit
+limit :limit;
 
 -- name: oldest_pending
 -- What the sensor's run key is made of. Index: ix_inbox_events_pending.
 select
     min(e.id::text) as oldest,
     count(*) as waiting
-from (select id from inbox_events where processed_at is null order by id limit 1000) as e
+from (select id from inbox_events where processed_at is null order by id limit 1000) as e;
 
 -- name: claim_pending
 -- Take those of :ids that nobody else has taken. Index: pk_inbox_events.
 select e.id
 from inbox_events as e
-where e.id = any(cast(:ids as uuid [])) and e.processed_at is null
-for update skip locked
+where e.id = any(cast(:ids as uuid[])) and e.processed_at is null
+for update skip locked;
 
 -- name: keep_waiting
 -- Tried, and not done: younger events go first the next time. Index: pk_inbox_events.
 update inbox_events
 set tries = tries + 1, error = :error
-where id = any(cast(:ids as uuid [])) and processed_at is null
+where id = any(cast(:ids as uuid[])) and processed_at is null;
 
 -- name: mark_all
 -- Index: pk_inbox_events.
 update inbox_events
 set processed_at = :now, outcome = done.outcome, error = done.error, tries = tries + 1
 from
-    unnest(cast(:ids as uuid []), cast(:outcomes as text []), cast(:errors as text []))
-    as done (id, outcome, error)
-where inbox_events.id = done.id
+    unnest(cast(:ids as uuid[]), cast(:outcomes as text[]), cast(:errors as text[]))
+        as done (id, outcome, error)
+where inbox_events.id = done.id;
 
 -- name: mentions
 -- Rule 8: does an event that is not yet worked off speak of any of these objects?
@@ -45,8 +45,8 @@ select exists(
     where
         e.processed_at is null
         and e.connection_id = :connection_id
-        and e.object_ids && cast(:object_ids as text [])
-) as mentioned
+        and e.object_ids && cast(:object_ids as text[])
+) as mentioned;
 
 -- name: standing
 -- What the ledger already knows of some objects, to see whether the PSP must be asked for more.
@@ -56,7 +56,7 @@ select
     o.has_mandate is not null and o.psp_retries is not null as told
 from psp_refs as r
 inner join obligations as o on r.obligation_id = o.id
-where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))
+where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text[]));
 
 -- name: ledger_knows
 -- Which objects the ledger has, how the attempts among them stand, and their debts.
@@ -65,4 +65,4 @@ select r.object_id, a.state, a.refunded_minor, o.state as debt_state
 from psp_refs as r
 left join attempts as a on r.attempt_id = a.id
 left join obligations as o on r.obligation_id = o.id
-where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))
+where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text[]));

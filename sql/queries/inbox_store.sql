@@ -6,7 +6,7 @@
 select
     set_config('app.org_id', cast(:org as text), true) as org, c.epoch, c.anchor, c.rate, c.frozen
 from (values (1)) as one (id)
-left join business_clock as c on c.id = one.id
+left join business_clock as c on c.id = one.id;
 
 -- name: store
 -- Claims both keys of each event (its id and its body's hash) and stores the events that got both;
@@ -16,7 +16,7 @@ left join business_clock as c on c.id = one.id
 -- Index: pk_inbox_keys.
 with incoming as (
     select *
-    from unnest(
+    from unnest(  -- noqa: PRS
         cast(:ids as uuid []), cast(:connection_ids as uuid []), cast(:psps as text []),
         cast(:sources as text []), cast(:event_ids as text []), cast(:event_types as text []),
         cast(:psp_created_ats as timestamptz []), cast(:hashes as bytea []),
@@ -60,12 +60,12 @@ stored as (
     where o.keys = 2
 )
 
-select inbox_id, keys, own_id from owned
+select inbox_id, keys, own_id from owned;
 
 -- name: release
 -- Gives back the keys of events that turned out to be duplicates by their other key: a key may
 -- only ever name an event that is stored. Index: pk_inbox_keys.
 delete from inbox_keys as k
-using unnest(cast(:connection_ids as uuid []), cast(:keys as text [])) as t (connection_id, key)
+using unnest(cast(:connection_ids as uuid []), cast(:keys as text [])) as t (connection_id, key)  -- noqa: LT01, LT05
 where k.connection_id = t.connection_id and k.key = t.key
-returning k.inbox_id
+returning k.inbox_id;

@@ -4,35 +4,35 @@
 select count(pg_advisory_xact_lock(keys.k))
 from (
     select distinct hashtextextended(:connection_id || ids.object_id, 0) as k
-    from unnest(cast(:object_ids as text [])) as ids (object_id)
+    from unnest(cast(:object_ids as text[])) as ids (object_id)
     order by k
-) as keys
+) as keys;
 
 -- name: known_refs
 -- Which obligation each of the given objects stands for. Index: pk_psp_refs.
 select r.object_id, r.kind, r.obligation_id, r.attempt_id
 from psp_refs as r
-where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text []))
+where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text[]));
 
 -- name: refs_of
 -- Every PSP object of one obligation. Index: ix_psp_refs_obligation_id.
 select r.object_id, r.kind, r.attempt_id
 from psp_refs as r
 where r.obligation_id = :obligation_id
-order by r.kind, r.object_id
+order by r.kind, r.object_id;
 
 -- name: add_refs
 -- Tie objects to an obligation; one already tied stays where it is. Index: pk_psp_refs.
 insert into psp_refs (connection_id, object_id, org_id, kind, obligation_id)
 select :connection_id, new.object_id, :org_id, new.kind, :obligation_id
-from unnest(cast(:object_ids as text []), cast(:kinds as text [])) as new (object_id, kind)
-on conflict (connection_id, object_id) do nothing
+from unnest(cast(:object_ids as text[]), cast(:kinds as text[])) as new (object_id, kind)
+on conflict (connection_id, object_id) do nothing;
 
 -- name: tie_attempt
 -- Say which attempt a charge or payment is. Index: pk_psp_refs.
 insert into psp_refs (connection_id, object_id, org_id, kind, obligation_id, attempt_id)
 values (:connection_id, :object_id, :org_id, 'payment', :obligation_id, :attempt_id)
-on conflict (connection_id, object_id) do update set attempt_id = excluded.attempt_id
+on conflict (connection_id, object_id) do update set attempt_id = excluded.attempt_id;
 
 -- name: create_obligation
 insert into obligations (
@@ -40,17 +40,23 @@ insert into obligations (
 )
 values (
     :id, :org_id, :connection_id, :psp, 'open', :due, :due_rank, :currency, :created_at, :now
-)
+);
 
 -- name: lock_obligation
 -- The obligation, locked against every other writer. Index: pk_obligations.
 select
     o.id, o.org_id, o.connection_id, o.psp, o.state, o.due_minor, o.due_rank, o.paid_minor,
-    o.refunded_minor, o.currency, o.customer_ref, o.payer_name, o.payer_email, o.payer_phone, o.payer_language,
+    o.refunded_minor,
+    o.currency,
+    o.customer_ref,
+    o.payer_name,
+    o.payer_email,
+    o.payer_phone,
+    o.payer_language,
     o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
 from obligations as o
 where o.id = :id
-for update
+for update;
 
 -- name: describe_obligation
 -- What the PSP says of the debt; what it does not say stays as it was. Index: pk_obligations.
@@ -75,7 +81,7 @@ where id = :id
 returning
     id, org_id, connection_id, psp, state, due_minor, due_rank, paid_minor, refunded_minor,
     currency, customer_ref, payer_name, payer_email, payer_phone, payer_language, psp_retries, has_mandate,
-    mandate_ref, cycle_end, description, created_at
+    mandate_ref, cycle_end, description, created_at;
 
 -- name: move_to_keeper
 -- Rule 1, a late discovery: all that hung on one obligation hangs on the other.
@@ -115,7 +121,8 @@ moved_case as (
 
 closed_case as (
     update cases
-    set state = 'cancelled', close_reason = 'merged', closed_at = :now, updated_at = :now,
+    set
+        state = 'cancelled', close_reason = 'merged', closed_at = :now, updated_at = :now,
         decide_at = null
     where
         obligation_id = :folded
@@ -123,25 +130,25 @@ closed_case as (
         and exists (select 1 from cases as c where c.obligation_id = :keeper)
 )
 
-update attempts set obligation_id = :keeper, updated_at = :now where obligation_id = :folded
+update attempts set obligation_id = :keeper, updated_at = :now where obligation_id = :folded;
 
 -- name: keep_one_lock
 -- Of two locks the keeper's own stays; without one the folded's is taken over. Index: pk.
 update charge_locks set obligation_id = :keeper
 where
     obligation_id = :folded
-    and not exists (select 1 from charge_locks as k where k.obligation_id = :keeper)
+    and not exists (select 1 from charge_locks as k where k.obligation_id = :keeper);
 
 -- name: drop_folded_lock
 delete from charge_locks
-where obligation_id = :folded
+where obligation_id = :folded;
 
 -- name: set_obligation_state
 -- Guarded: moves only out of the states that allow it. Index: pk_obligations.
 update obligations
 set state = :state, superseded_by = coalesce(:superseded_by, superseded_by), updated_at = :now
-where id = :id and state = any(cast(:sources as text []))
-returning id
+where id = :id and state = any(cast(:sources as text[]))
+returning id;
 
 -- name: upsert_doors
 -- Doors as last seen; a paid one stays paid, and one seen the same again is left alone.
@@ -153,30 +160,31 @@ insert into doors (
 select
     new.id, :org_id, :connection_id, :obligation_id, new.kind, new.object_id, new.status, new.url,
     :opened_by, :now, :now
-from unnest(
-    cast(:ids as uuid []), cast(:kinds as text []), cast(:object_ids as text []),
-    cast(:statuses as text []), cast(:urls as text [])
-) as new (id, kind, object_id, status, url)
+from
+    unnest(
+        cast(:ids as uuid[]), cast(:kinds as text[]), cast(:object_ids as text[]),
+        cast(:statuses as text[]), cast(:urls as text[])
+    ) as new (id, kind, object_id, status, url)
 on conflict (connection_id, object_id) do update
-set
-    status = case when doors.status = 'paid' then 'paid' else excluded.status end,
-    url = coalesce(excluded.url, doors.url),
-    updated_at = excluded.updated_at
-where
+    set
+        status = case when doors.status = 'paid' then 'paid' else excluded.status end,
+        url = coalesce(excluded.url, doors.url),
+        updated_at = excluded.updated_at
+    where
     doors.status not in (excluded.status, 'paid')
-    or coalesce(excluded.url, doors.url) is distinct from doors.url
+    or coalesce(excluded.url, doors.url) is distinct from doors.url;
 
 -- name: doors_of
 -- Index: ix_doors_obligation_id.
 select d.kind, d.object_id, d.status, d.url, d.opened_by, d.notified_at
 from doors as d
 where d.obligation_id = :obligation_id
-order by d.created_at, d.object_id
+order by d.created_at, d.object_id;
 
 -- name: mark_notice
 -- The pre-debit notice of this order reached the payer. Index: uq_doors_connection_id_object_id.
 update doors set notified_at = coalesce(notified_at, :now), updated_at = :now
-where connection_id = :connection_id and object_id = :object_id
+where connection_id = :connection_id and object_id = :object_id;
 
 -- name: attempts_of
 -- All tries at one obligation, by anyone. Index: ix_attempts_obligation_id.
@@ -187,15 +195,15 @@ select
     a.submitted_wall, a.created_at, a.error is null as unexplained
 from attempts as a
 where a.obligation_id = :obligation_id
-order by coalesce(a.occurred_at, a.scheduled_at, a.created_at), a.id
+order by coalesce(a.occurred_at, a.scheduled_at, a.created_at), a.id;
 
 -- name: attempt_by_key
 -- Ours by the idempotency key of its call, given first, or by our mark. Index: pk_idempotency_keys.
 select k.attempt_id
 from idempotency_keys as k
-where k.connection_id = :connection_id and k.key = any(cast(:keys as text []))
-order by array_position(cast(:keys as text []), k.key)
-limit 1
+where k.connection_id = :connection_id and k.key = any(cast(:keys as text[]))
+order by array_position(cast(:keys as text[]), k.key)
+limit 1;
 
 -- name: insert_seen_attempt
 insert into attempts (
@@ -208,24 +216,24 @@ values (
     :amount, :currency, :method, :network, :country, :instrument_key, :payment_method_ref,
     :payer_present, :refunded, :disputed, cast(:error as jsonb), :occurred_at, :finished_at,
     :now, :now
-)
+);
 
 -- name: update_seen_attempt
 -- The attempt as the PSP now shows it. The state moves only where :state is reachable from the
 -- present one, so late and repeated news change nothing. Index: pk_attempts.
 update attempts
 set
-    state = case when state = any(cast(:sources as text [])) then :state else state end,
+    state = case when state = any(cast(:sources as text[])) then :state else state end,
     -- a payment read afterwards does not say when it ended: one that we saw pending ended no
     -- earlier than when it began, and no later than now
     finished_at = case
-        when state <> all(cast(:sources as text [])) then finished_at
+        when state <> all(cast(:sources as text[])) then finished_at
         when state = 'pending' and cast(:finished_at as timestamptz) <= occurred_at
             then cast(:now as timestamptz)
         else cast(:finished_at as timestamptz)
     end,
     error = case
-        when state = any(cast(:sources as text [])) or error is null
+        when state = any(cast(:sources as text[])) or error is null
             then coalesce(cast(:error as jsonb), error)
         else error
     end,
@@ -241,7 +249,7 @@ set
     disputed = :disputed,
     occurred_at = coalesce(occurred_at, :occurred_at),
     updated_at = :now
-where id = :id
+where id = :id;
 
 -- name: rank_psp_attempts
 -- Where the PSP collects again itself, the first unattended try is the merchant's and the later
@@ -259,29 +267,29 @@ with ranked as (
 
 update attempts set actor = ranked.actor, updated_at = :now
 from ranked
-where attempts.id = ranked.id and attempts.actor <> ranked.actor
+where attempts.id = ranked.id and attempts.actor <> ranked.actor;
 
 -- name: record_paid
 -- Index: pk_obligations.
 update obligations
 set paid_minor = :paid, refunded_minor = :refunded, updated_at = :now
-where id = :id and (paid_minor <> :paid or refunded_minor <> :refunded)
+where id = :id and (paid_minor <> :paid or refunded_minor <> :refunded);
 
 -- name: cancel_scheduled
 -- Nothing that was planned happens any more. Index: ix_attempts_obligation_id.
 update attempts
 set state = 'cancelled', finished_at = :now, updated_at = :now
-where obligation_id = :obligation_id and state = 'scheduled'
+where obligation_id = :obligation_id and state = 'scheduled';
 
 -- name: cancel_messages
 -- No message after the money has come. Index: ix_outbox_pending.
 update outbox set state = 'cancelled', updated_at = :now
-where obligation_id = :obligation_id and state = 'pending'
+where obligation_id = :obligation_id and state = 'pending';
 
 -- name: free_lock
 -- The lock goes with the outcome of the attempt that held it. Index: pk_charge_locks.
 delete from charge_locks
-where obligation_id = :obligation_id and attempt_id = :attempt_id
+where obligation_id = :obligation_id and attempt_id = :attempt_id;
 
 -- name: close_case
 -- Index: uq_cases_obligation_id.
@@ -291,8 +299,8 @@ set
     recovered_by = coalesce(:recovered_by, recovered_by),
     recovered_minor = coalesce(:recovered_minor, recovered_minor),
     reversed_minor = coalesce(:reversed_minor, reversed_minor)
-where obligation_id = :obligation_id and state = any(cast(:sources as text []))
-returning id
+where obligation_id = :obligation_id and state = any(cast(:sources as text[]))
+returning id;
 
 -- name: attribute_recovery
 -- Whose success brought the money back. Index: uq_cases_obligation_id.
@@ -301,19 +309,19 @@ set recovered_by = :by, updated_at = :now
 where
     obligation_id = :obligation_id
     and state in ('recovered', 'settled', 'disputed', 'reversed')
-    and recovered_by is distinct from :by
+    and recovered_by is distinct from :by;
 
 -- name: record_reversal
 -- A refund of a recovered debt is money that went back. Index: uq_cases_obligation_id.
 update cases
 set reversed_minor = :reversed, updated_at = :now
-where obligation_id = :obligation_id and reversed_minor <> :reversed
+where obligation_id = :obligation_id and reversed_minor <> :reversed;
 
 -- name: wake_case
 -- Let decide() look at the case again. Index: uq_cases_obligation_id.
 update cases
 set decide_at = least(coalesce(decide_at, :now), :now), updated_at = :now
-where obligation_id = :obligation_id and state in ('open', 'retrying', 'awaiting_payer')
+where obligation_id = :obligation_id and state in ('open', 'retrying', 'awaiting_payer');
 
 -- name: lose_mandate
 -- Index: ix_obligations_mandate_ref.
@@ -321,7 +329,7 @@ update obligations set has_mandate = false, updated_at = :now
 where
     connection_id = :connection_id and mandate_ref = :mandate_ref and has_mandate is not false
     and state in ('open', 'partially_paid')
-returning id
+returning id;
 
 -- name: count_attempt
 -- Guard counters see everyone's attempts. Index: pk_guard_counters.
@@ -334,7 +342,7 @@ values (
     :initiator, :state, :counted_at
 )
 on conflict (attempt_id) do update
-set state = excluded.state, instrument_key = excluded.instrument_key
+    set state = excluded.state, instrument_key = excluded.instrument_key;
 
 -- name: add_finding
 -- Index: uq_findings_dedupe_key.
@@ -346,7 +354,7 @@ values (
     cast(:proposal as jsonb), :now, :now
 )
 on conflict (dedupe_key) do update
-set evidence = excluded.evidence, proposal = excluded.proposal, updated_at = excluded.updated_at
+    set evidence = excluded.evidence, proposal = excluded.proposal, updated_at = excluded.updated_at;
 
 -- name: fold_attempt
 -- A webhook came before we had the charge's id and was taken for somebody else's try: it is ours.
@@ -360,10 +368,10 @@ counter as (
 )
 
 delete from attempts
-where id = :stranger
+where id = :stranger;
 
 -- name: wake_case_later
 -- Let decide() look at the case again at :at, unless it will earlier. Index: uq_cases.
 update cases
 set decide_at = least(coalesce(decide_at, :at), :at), updated_at = :now
-where obligation_id = :obligation_id and state in ('open', 'retrying', 'awaiting_payer')
+where obligation_id = :obligation_id and state in ('open', 'retrying', 'awaiting_payer');

@@ -13,13 +13,13 @@ where
     )
     and o.state <> 'superseded'
 order by o.id
-for update of o skip locked
+for update of o skip locked;
 
 -- name: ensure_policy
 -- The default policy of an organisation, made when it is first needed. Index: uq_policy_versions.
 insert into policy_versions (id, org_id, name, version, definition, created_at)
 values (:id, :org_id, 'default', 1, cast(:definition as jsonb), :now)
-on conflict (org_id, name, version) do nothing
+on conflict (org_id, name, version) do nothing;
 
 -- name: current_policy
 -- The newest version: what a case opened now is pinned to. Index: uq_policy_versions.
@@ -27,7 +27,7 @@ select p.id
 from policy_versions as p
 where p.org_id = :org_id and p.name = 'default'
 order by p.version desc
-limit 1
+limit 1;
 
 -- name: open_case
 -- Index: uq_cases_obligation_id.
@@ -38,14 +38,15 @@ insert into cases (
 values (
     :id, :org_id, :connection_id, :obligation_id, :policy_version_id, 'open', :now, :now, :now
 )
-on conflict (obligation_id) do nothing
+on conflict (obligation_id) do nothing;
 
 -- name: tie_failures
 -- Failures know their case, and a new one makes decide() look again. Index: ix_failures_no_case.
 with tied as (
     update failures set case_id = c.id
     from cases as c
-    where c.obligation_id = failures.obligation_id
+    where
+        c.obligation_id = failures.obligation_id
         and failures.obligation_id = :obligation_id and failures.case_id is null
     returning c.id
 )
@@ -54,12 +55,12 @@ update cases set decide_at = least(coalesce(decide_at, :now), :now), updated_at 
 where
     id in (select tied.id from tied)
     and state in ('open', 'retrying', 'awaiting_payer')
-returning id
+returning id;
 
 -- name: tie_attempts
 -- Index: ix_attempts_obligation_id.
 update attempts set case_id = :case_id, updated_at = :now
-where obligation_id = :obligation_id and case_id is null
+where obligation_id = :obligation_id and case_id is null;
 
 -- name: due_cases
 -- Cases that decide() is to look at, with their debts: what is decided is decided on a debt that
@@ -81,7 +82,7 @@ inner join connections as n on c.connection_id = n.id
 where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
 order by c.decide_at, c.id
 limit :limit
-for update of o, c skip locked
+for update of o, c skip locked;
 
 -- name: attempt_views
 -- Everybody's tries at some debts, with what was made of their failures.
@@ -94,8 +95,8 @@ select
     f.category
 from attempts as a
 left join failures as f on a.id = f.attempt_id
-where a.obligation_id = any(cast(:obligation_ids as uuid []))
-order by at, a.psp_payment_id, a.id
+where a.obligation_id = any(cast(:obligation_ids as uuid[]))
+order by at, a.psp_payment_id, a.id;
 
 -- name: counters
 -- Everyone's attempts on some instruments since :since. Index: ix_guard_counters_instrument.
@@ -106,9 +107,9 @@ from guard_counters as g
 where
     g.psp = :psp
     and g.account_id = :account_id
-    and g.instrument_key = any(cast(:instrument_keys as text []))
+    and g.instrument_key = any(cast(:instrument_keys as text[]))
     and g.counted_at > :since
-    and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown')
+    and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown');
 
 -- name: store_decision
 insert into decisions (
@@ -118,7 +119,7 @@ insert into decisions (
 values (
     :id, :org_id, :case_id, :obligation_id, :policy_version_id, :action, :act_at,
     cast(:reasons as jsonb), cast(:inputs as jsonb), :now
-)
+);
 
 -- name: schedule
 -- A retry of ours, planned. SQL refuses it where the debt is not to be charged (rule 10).
@@ -131,13 +132,13 @@ values (
     :id, :org_id, :connection_id, :psp, :obligation_id, :case_id, 'tinko', 'scheduled', :door_id,
     :amount, :currency, :method, :network, :country, :instrument_key, :payment_method_ref,
     :decision_id, cast(:guard_rows as jsonb), :scheduled_at, :now, :now
-)
+);
 
 -- name: after_decision
 -- Index: pk_cases.
 update cases
 set
-    state = case when state = any(cast(:reachable as text [])) then :state else state end,
+    state = case when state = any(cast(:reachable as text[])) then :state else state end,
     decide_at = :decide_at,
     asked_at = case
         when :asked and asked_at is null then cast(:now as timestamptz) else asked_at
@@ -145,12 +146,12 @@ set
     close_reason = coalesce(:close_reason, close_reason),
     closed_at = case when :closed then cast(:now as timestamptz) else closed_at end,
     updated_at = :now
-where id = :id
+where id = :id;
 
 -- name: merchant_name
 select g.name
 from organisations as g
-where g.org_id = :org_id
+where g.org_id = :org_id;
 
 -- name: pending_decisions
 -- What the sensor rings for: due cases, and failures or attempts not yet worked on.
@@ -163,18 +164,26 @@ from (
         select c.id::text as id
         from cases as c
         where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
+        order by c.id
         limit 1000
     )
     union all
-    (select f.attempt_id::text as id from failures as f where f.case_id is null limit 1000)
+    (
+        select f.attempt_id::text as id
+        from failures as f
+        where f.case_id is null
+        order by f.attempt_id
+        limit 1000
+    )
     union all
     (
         select a.id::text as id
         from attempts as a
         where a.state = 'failed' and a.classified_at is null
+        order by a.id
         limit 1000
     )
-) as work
+) as work;
 
 -- name: due_messages
 -- Index: ix_outbox_pending.
@@ -184,4 +193,4 @@ select
 from outbox as b
 where
     b.due_at <= :now
-    and (b.state = 'pending' or (b.state = 'sending' and b.lease_until_wall < :wall))
+    and (b.state = 'pending' or (b.state = 'sending' and b.lease_until_wall < :wall));

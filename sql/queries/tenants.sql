@@ -3,27 +3,27 @@
 -- name: insert_organisation
 -- A new tenant. The transaction's tenant is set to :org_id before, so that its policy lets it in.
 insert into organisations (org_id, slug, name, timezone, language, created_at)
-values (:org_id, :slug, :name, :timezone, :language, :at)
+values (:org_id, :slug, :name, :timezone, :language, :at);
 
 -- name: organisation_by_slug
 -- Index: uq_organisations_slug.
-select org_id, slug, name, timezone, language from organisations where slug = :slug
+select org_id, slug, name, timezone, language from organisations where slug = :slug;
 
 -- name: organisations
 -- All the role may see; a short table.
-select org_id, slug, name, timezone, language from organisations order by name, org_id
+select org_id, slug, name, timezone, language from organisations order by name, org_id;
 
 -- name: insert_api_key
 insert into api_keys (id, org_id, name, prefix, key_hash, created_at)
-values (:id, :org_id, :name, :prefix, :key_hash, :at)
+values (:id, :org_id, :name, :prefix, :key_hash, :at);
 
 -- name: find_api_key
 -- A live key's organisation, across tenants. Index: uq_api_keys_key_hash.
-select org_id, id from find_api_key(:key_hash)
+select org_id, id from find_api_key(:key_hash);
 
 -- name: revoke_api_key
 -- Index: pk_api_keys.
-update api_keys set revoked_at = :at where id = :id and org_id = :org_id and revoked_at is null
+update api_keys set revoked_at = :at where id = :id and org_id = :org_id and revoked_at is null;
 
 -- name: insert_connection
 insert into connections (
@@ -33,13 +33,13 @@ insert into connections (
 values (
     :id, :org_id, :psp, :account_id, :livemode, :label, 'active', :retry_owner,
     :credentials, :wrapped_key, :base_url, :at, :at
-)
+);
 
 -- name: find_connection
 -- An active connection by id, across tenants. Index: pk_connections.
 select
     org_id, id, psp, account_id, livemode, credentials, wrapped_key, base_url, retry_owner
-from find_connection(:id)
+from find_connection(:id);
 
 -- name: active_connections
 -- The role's and tenant's own; a short table.
@@ -47,15 +47,15 @@ select
     org_id, id, psp, account_id, livemode, credentials, wrapped_key, base_url, retry_owner
 from connections
 where status = 'active'
-order by id
+order by id;
 
 -- name: replace_credentials
 -- Index: pk_connections.
 update connections
 set credentials = :credentials, wrapped_key = :wrapped_key, base_url = :base_url, updated_at = :at
-where id = :id and status = 'active'
+where id = :id and status = 'active';
 
 -- name: disconnect
 -- Index: pk_connections.
 update connections set status = 'disconnected', updated_at = :at
-where id = :id and status = 'active'
+where id = :id and status = 'active';

@@ -237,7 +237,7 @@ def test_bodies_that_are_no_objects_say_nothing(about):
 
 @pytest.mark.parametrize(
     ("reason", "terminal"),
-    [("requested_by_customer", "void"), ("abandoned", "void"), ("automatic", None), (None, None)],
+    [("requested_by_customer", "void"), (None, "void"), ("automatic", None), ("abandoned", None)],
 )
 def test_an_intent_that_a_person_canceled_is_given_up(reason, terminal):
     intent = {"id": "pi_1", "object": "payment_intent", "amount": 500, "currency": "usd",

@@ -76,6 +76,8 @@ def _cancel(calls: StripeCalls, door: DoorSeen) -> None:
     with suppress(PspRejected):
         calls.post(
             f"/v1/payment_intents/{door.object_id}/cancel",
+            # the debt goes on through another door: mapping reads this reason so
+            cancellation_reason="abandoned",
         )
     now = close_door(calls, door)
     if now.status is not DoorStatus.CLOSED:

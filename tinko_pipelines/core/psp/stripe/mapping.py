@@ -31,8 +31,10 @@ _PREFIXES = {
     "ch_": RefKind.PAYMENT,
     "py_": RefKind.PAYMENT,
 }
-# why a person canceled a PaymentIntent; one that ran into its confirm limit names none of these
-_GIVEN_UP = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
+# a canceled PaymentIntent whose debt is still owed: Stripe gave it up by itself (its confirm limit,
+# its age), or it was left for another door, as we do; canceled for any other reason, or for none,
+# the merchant does not want the money any more
+_STILL_OWED = frozenset({"automatic", "expired", "failed_invoice", "abandoned"})
 _PI_DOORS = {"succeeded": DoorStatus.PAID, "canceled": DoorStatus.CLOSED}
 _INVOICE_DOORS = {"open": DoorStatus.OPEN, "paid": DoorStatus.PAID}
 
@@ -92,8 +94,13 @@ def payment_intent(body: Mapping[str, Any]) -> Observation:
         payments=(payment(latest),) if isinstance(latest, Mapping) else (),
         has_mandate=True if mandate else None,
         mandate_ref=mandate,
-        terminal="void" if body.get("cancellation_reason") in _GIVEN_UP else None,
+        terminal="void" if _given_up(body) else None,
     )
+
+
+def _given_up(intent: Mapping[str, Any]) -> bool:
+    canceled = intent.get("status") == "canceled"
+    return canceled and intent.get("cancellation_reason") not in _STILL_OWED
 
 
 def invoice(body: Mapping[str, Any]) -> Observation:
