@@ -39,8 +39,12 @@ def kill_and_reckon(
     stack: LiveStack, parts: Sequence[str], events_between: int, charges_between: int
 ) -> Finding:
     """Kill the parts one after the other while events are taken and debts charged in between,
-    let it all come to rest, and compare with the sandbox. The world stands afterwards."""
+    let it all come to rest, and compare with the sandbox. The world stands afterwards.
+
+    Nothing is killed before the first charge of ours.
+    """
     disturbed: list[tuple[float, float]] = []
+    flow(stack, events_between, max(1, charges_between))
     for part in parts:
         flow(stack, events_between, charges_between)
         began = time.time()
