@@ -6,7 +6,7 @@ from tests.proofs.prove_demo import demo
 
 
 @pytest.mark.timeout(600)
-def test_a_small_world_passes_and_passes_again_with_the_same_counts():
-    found = demo(seeds=(1,), obligations=60, days=4)
+def test_a_small_world_passes():
+    found = demo(seeds=(1,), repeats=0, obligations=60, days=4)
     assert not found.wrong, found
-    assert len(found.numbers["seconds_each"]) == 2
+    assert len(found.numbers["seconds_each"]) == 1
