@@ -65,8 +65,10 @@ class Driver:
     def _subset(self, names: tuple[str, ...]) -> dg.JobDefinition:
         """A job of these assets, cut out once: cutting costs more than running."""
         if names not in self.subsets:
-            self.subsets[names] = self.definitions.get_implicit_global_asset_job_def().get_subset(
-                asset_selection={dg.AssetKey(name) for name in names}
+            self.subsets[names] = (
+                self.definitions.resolve_implicit_global_asset_job_def().get_subset(
+                    asset_selection={dg.AssetKey(name) for name in names}
+                )
             )
         return self.subsets[names]
 

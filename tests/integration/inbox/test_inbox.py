@@ -145,6 +145,26 @@ def test_a_lock_that_does_not_come_makes_an_event_wait_and_is_no_poison(shop):
     assert waiting(shop) == 0
 
 
+def test_a_schema_that_is_not_there_yet_makes_events_wait_and_is_no_poison(shop):
+    shop.failed_debt()
+    rename(shop, "finished_at", "ended_at")
+    shop.stage.failing_debt()
+    shop.advance(minutes=2)
+    shop.post()
+    report = shop.work()
+    assert report.quarantined == 0
+    assert report.waiting > 0
+    rename(shop, "ended_at", "finished_at")
+    assert shop.work().waiting == 0
+    assert waiting(shop) == 0
+
+
+def rename(shop, old, new):
+    with unit_of_work(shop.database.owner) as connection:
+        connection.execute(text(f"alter table attempts rename column {old} to {new}"))
+    shop.engine.dispose()
+
+
 def impatient(shop, timeout):
     """How long the worker's new connections wait for a lock."""
     with unit_of_work(shop.database.owner) as connection:

@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, Row
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
@@ -157,8 +157,9 @@ def _alone(
     try:
         with connection.begin_nested():
             return apply_observation(connection, account, one, now)
-    except OperationalError as error:
-        # a deadlock, a lock that did not come: nothing that the event could help
+    except (OperationalError, ProgrammingError) as error:
+        # a deadlock, a lock that did not come, a column of the next migration: nothing that the
+        # event could help
         log.warning("left for the next pass: %s", error)
         return LATER
     except Exception as error:  # quarantined with its reason, and shown; see the docstring
