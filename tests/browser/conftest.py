@@ -39,7 +39,8 @@ def find_chromium():
     return found
 
 
-@pytest.fixture(scope="session")
+# of the module: while Playwright runs, no other test of the session could run an event loop
+@pytest.fixture(scope="module")
 def chromium():
     path = find_chromium()
     with sync_playwright() as playwright:

@@ -9,6 +9,9 @@ from tinko_pipelines.core.recovery.payer_door import AttemptInFlight
 AFTER = ["timeout_after_charge", "error_500_after_charge"]
 BEFORE = ["timeout_before_charge", "error_500_before_charge"]
 
+# a PaymentIntent canceled for this reason leaves its debt owed; for none, it gives the debt up
+LEFT = {"cancellation_reason": "abandoned"}
+
 
 @pytest.mark.parametrize("fault", AFTER)
 def test_charged_but_not_told_is_found_by_its_event(shop, fault):
@@ -119,7 +122,7 @@ def test_a_kill_while_a_superseding_intent_is_made_is_found_again(striped):
 
     def cancelled(label):
         if label == "submitted":
-            striped.stage.sdk.v1.payment_intents.cancel(debt.ref.object_id)
+            striped.stage.sdk.v1.payment_intents.cancel(debt.ref.object_id, LEFT)
 
     striped.faults(timeout_after_charge=1)
     assert striped.charge(cancelled) == "unknown"
@@ -135,7 +138,7 @@ def test_a_retry_after_a_superseded_intent_is_looked_for_at_its_own_door(striped
     debt = striped.failed_debt("failing_intent")
     striped.plan(debt, method_ref=striped.stage.bad_instrument(debt))
     cancel = striped.stage.sdk.v1.payment_intents.cancel
-    striped.charge(lambda label: label == "submitted" and cancel(debt.ref.object_id))
+    striped.charge(lambda label: label == "submitted" and cancel(debt.ref.object_id, LEFT))
     striped.hear()
     assert len(striped.tries()) == 1
     attempt = striped.plan(debt)
