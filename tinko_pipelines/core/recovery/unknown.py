@@ -24,7 +24,7 @@ from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.psp.types import DoorKind, DoorSeen, DoorStatus, Outcome, Ref, RefKind
 from tinko_pipelines.core.recovery import attempts
-from tinko_pipelines.core.recovery.charge import record_outcome, request_for
+from tinko_pipelines.core.recovery.outcome import record_outcome, request_for
 from tinko_pipelines.core.recovery.permission import CHARGEABLE
 from tinko_pipelines.core.tenants.desk import Desk, Seat
 
