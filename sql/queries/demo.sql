@@ -1,9 +1,3 @@
--- name: pending
--- Attempts whose result is still to come. A demo's table is small: scanned.
-select count(*) as pending
-from attempts as a
-where a.state in ('claimed', 'submitted', 'pending', 'requires_action', 'unknown');
-
 -- name: work
 -- What each asset between inbox and outbox has to do. Indexes: the partial ones of each table.
 select

@@ -27,11 +27,3 @@ on conflict (attempt_id) do nothing;
 -- Index: pk_attempts.
 update attempts set classified_at = :now
 where id = any(cast(:ids as uuid[]));
-
--- name: mix
--- How many of each category, for the asset's metadata. Index: none, a small table's scan.
-select f.category, count(*) as failures, min(f.confidence) as least_confidence
-from failures as f
-where f.attempt_id = any(cast(:ids as uuid[]))
-group by f.category
-order by failures desc;

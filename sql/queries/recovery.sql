@@ -148,11 +148,6 @@ set
     updated_at = :now
 where id = :id;
 
--- name: merchant_name
-select g.name
-from organisations as g
-where g.org_id = :org_id;
-
 -- name: pending_decisions
 -- What the sensor rings for: due cases, and failures or attempts not yet worked on.
 -- Indexes: ix_cases_decide_at, ix_failures_no_case, ix_attempts_unclassified.

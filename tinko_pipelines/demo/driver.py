@@ -103,10 +103,6 @@ class Driver:
     def now(self) -> datetime:
         return self.platform.clock.now()
 
-    def pending(self) -> int:
-        """Attempts whose result is still to come."""
-        return int(self._count("demo", "pending").pending)
-
     def _recovered(self) -> dict[str, int]:
         with unit_of_work(self.platform.engine) as connection:
             rows = connection.execute(query("demo", "recovered"))
