@@ -48,9 +48,17 @@ class Stack:
 
     def empty(self) -> None:
         """Start a run on an empty inbox, with nothing left to write out from the one before."""
+        self._await_writers()
         with psycopg.connect(self.server.superuser_url("tinko"), autocommit=True) as connection:
             connection.execute("truncate inbox_events, inbox_keys")
             connection.execute("checkpoint")
+
+    def _await_writers(self) -> None:
+        """Until what the client broke off is stored too: a truncate beside it would deadlock."""
+        stored = -1
+        while (rows := self.rows()) != stored:
+            stored = rows
+            time.sleep(0.3)
 
     def rows(self) -> int:
         with psycopg.connect(self.server.superuser_url("tinko")) as connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, DateTime, MetaData, Text
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = MetaData(
     naming_convention={
@@ -44,6 +44,11 @@ def minor(name: str, *, required: bool = True, **options: Any) -> Column[Any]:
 
 def document(name: str, *, required: bool = True, **options: Any) -> Column[Any]:
     return Column(name, JSONB, nullable=not required, **options)
+
+
+def words(name: str) -> Column[Any]:
+    """A list of words, empty by default."""
+    return Column(name, ARRAY(Text), nullable=False, server_default="{}")
 
 
 def row_version() -> Column[Any]:

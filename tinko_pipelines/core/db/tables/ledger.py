@@ -27,6 +27,7 @@ from tinko_pipelines.core.db.tables.base import (
     ref,
     row_version,
     text,
+    words,
 )
 
 obligations = Table(
@@ -49,6 +50,8 @@ obligations = Table(
     text("payer_email", required=False),
     text("payer_phone", required=False),
     text("payer_language", required=False),
+    text("payer_country", required=False),  # ISO 3166-1 alpha-2
+    words("customer_tags"),
     # null in both: the PSP has not said
     Column("psp_retries", Boolean),
     Column("has_mandate", Boolean),
@@ -121,6 +124,7 @@ attempts = Table(
     document("error", required=False),
     ref("decision_id", required=False),
     document("guard_rows", required=False),
+    document("evidence", required=False),  # facts and rows that allowed it, to replay
     instant("scheduled_at", required=False),
     ref("lease_token", required=False),
     instant("lease_until_wall", required=False),

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy import text as sql
 
 from tinko_pipelines.core.db.tables.base import (
@@ -14,6 +24,7 @@ from tinko_pipelines.core.db.tables.base import (
     ref,
     row_version,
     text,
+    words,
 )
 
 # versions are never edited in place; a running case stays on the one it was opened with
@@ -29,6 +40,56 @@ policy_versions = Table(
     UniqueConstraint("org_id", "name", "version"),
 )
 
+# a merchant's rules: the newest version of each, by place; deleted ones stay, and may come back
+rule_versions = Table(
+    "rule_versions",
+    metadata,
+    key(),
+    ref("org_id"),
+    ref("rule_id"),
+    Column("version", Integer, nullable=False),
+    text("name"),
+    Column("place", Integer, nullable=False),
+    Column("deleted", Boolean, nullable=False, server_default="false"),
+    document("definition"),
+    text("created_by", required=False),
+    instant("created_at"),
+    UniqueConstraint("org_id", "rule_id", "version"),
+)
+
+# what a merchant says of PSP codes, over our own tables: the newest version holds
+failure_rule_versions = Table(
+    "failure_rule_versions",
+    metadata,
+    key(),
+    ref("org_id"),
+    Column("version", Integer, nullable=False),
+    document("definition"),
+    text("created_by", required=False),
+    instant("created_at"),
+    UniqueConstraint("org_id", "version"),
+)
+
+# how a connection's PSP answers: after too many failures in a row it is left alone for a while
+connection_health = Table(
+    "connection_health",
+    metadata,
+    key("connection_id"),
+    ref("org_id"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    instant("open_until_wall", required=False),
+    instant("updated_wall"),
+)
+
+# token buckets of business time; no tenant: of the whole house, or of a connection by its id
+call_budgets = Table(
+    "call_budgets",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("tokens", Double, nullable=False),
+    Column("refilled_at", DateTime(timezone=True), nullable=False),
+)
+
 cases = Table(
     "cases",
     metadata,
@@ -42,6 +103,8 @@ cases = Table(
     minor("recovered_minor", server_default="0"),
     minor("reversed_minor", server_default="0"),
     text("close_reason", required=False),
+    words("tags"),  # set by rules
+    text("offered_psp", required=False),  # another PSP the payer may choose (rule 7)
     instant("decide_at", required=False),  # when decide() is to look at it again
     instant("asked_at", required=False),  # when the payer was last asked
     instant("opened_at"),
