@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinko_pipelines.core.guards.evaluate import _KINDS, evaluate, next_allowed
-from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure, limits
+from tinko_pipelines.core.guards.evaluate import evaluate, next_allowed
+from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
+from tinko_pipelines.core.guards.rows import KINDS, limits
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -32,7 +33,7 @@ def tried(hours, amount=1000, initiator="merchant"):
 
 def test_every_kind_of_row_is_evaluated_and_every_row_names_its_source():
     for row in limits():
-        assert row.kind in _KINDS, f"{row.id}: nothing evaluates {row.kind}"
+        assert row.kind in KINDS, f"{row.id}: nothing evaluates {row.kind}"
         assert row.source, f"{row.id} does not say where it comes from"
     assert len({row.id for row in limits()}) == len(limits())
 

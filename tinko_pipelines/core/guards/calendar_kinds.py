@@ -1,0 +1,152 @@
+"""The kinds of limits that look at a local clock or calendar. The same contract as kinds.py."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from tinko_pipelines.core.guards.banking_days import (
+    LONGEST_CLOSURE,
+    holidays_of,
+    is_banking_day,
+    next_banking_day,
+)
+from tinko_pipelines.core.guards.kinds import NEVER, YES, Answer, Params, after
+from tinko_pipelines.core.guards.model import Facts
+
+MIDNIGHT = time()
+END_OF_DAY = "24:00"
+
+
+class Local(Params):
+    """`debit_after_hours`: the debit comes so long after the PSP was asked for it, because the
+    pre-debit notice comes first."""
+
+    timezone: str
+    debit_after_hours: NonNegativeInt
+
+    @field_validator("timezone")
+    @classmethod
+    def known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{value} is no timezone") from None
+        return value
+
+
+def debit_at(facts: Facts, at: datetime, hours: int) -> datetime:
+    """When the debit of an attempt at `at` comes: at once where its notice was ours to wait for."""
+    return at if facts.notice_required else at + timedelta(hours=hours)
+
+
+class LocalWindow(Local):
+    """Windows [from, to) of the local day, HH:MM, in order; `24:00` ends the day."""
+
+    windows: list[list[str]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def in_order(self) -> LocalWindow:
+        ends = [second for pair in self.windows for second in seconds(pair)]
+        if ends != sorted(set(ends)):
+            raise ValueError("the windows overlap, are empty or stand out of order")
+        return self
+
+
+def seconds(pair: list[str]) -> tuple[int, int]:
+    """A window in seconds of the day. Raises ValueError where it is none."""
+    if len(pair) != 2:
+        raise ValueError(f"{pair} is no window: it has a beginning and an end")
+    begin, end = (86400 if one == END_OF_DAY else _second(time.fromisoformat(one)) for one in pair)
+    return begin, end
+
+
+def _second(clock: time) -> int:
+    return clock.hour * 3600 + clock.minute * 60 + clock.second
+
+
+@cache
+def _windows(pairs: tuple[tuple[str, ...], ...]) -> tuple[tuple[int, int], ...]:
+    return tuple(seconds(list(pair)) for pair in pairs)
+
+
+def local_window(facts: Facts, at: datetime, params: LocalWindow) -> Answer:
+    """The debit itself falls in one of the local windows."""
+    zone = ZoneInfo(params.timezone)
+    debit = debit_at(facts, at, params.debit_after_hours)
+    local = debit.astimezone(zone)
+    clock = _second(local.time())
+    windows = _windows(tuple(tuple(pair) for pair in params.windows))
+    for begin, end in windows:
+        if begin <= clock < end:
+            return YES
+    later = [begin for begin, _ in windows if begin > clock]
+    day = local.date() if later else local.date() + timedelta(days=1)
+    begin = later[0] if later else windows[0][0]
+    opens = datetime.combine(day, time(begin // 3600, begin // 60 % 60, begin % 60), zone)
+    return False, at + (opens - debit)
+
+
+class BeforeCycleEnd(Params):
+    """The debit comes more than `hours` before the end of the mandate's cycle."""
+
+    hours: PositiveInt
+    debit_after_hours: NonNegativeInt
+
+
+def before_cycle_end(facts: Facts, at: datetime, params: BeforeCycleEnd) -> Answer:
+    if facts.cycle_end is None:
+        return YES
+    debit = debit_at(facts, at, params.debit_after_hours)
+    return YES if debit < after(facts.cycle_end, hours=-params.hours) else NEVER
+
+
+class BankingDay(Local):
+    """Days on which the banks of `country` are open. `closed`: their holidays, as they were known
+    when an attempt was allowed; without it the `holidays` library is asked."""
+
+    country: str
+    subdivision: str | None = None
+    saturdays_off: list[int] = Field(default_factory=list)
+    closed: list[str] | None = None
+
+    @model_validator(mode="after")
+    def in_a_calendar(self) -> BankingDay:
+        try:
+            holidays_of(self.country, self.subdivision, 2026)
+        except NotImplementedError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def closed_around(self, at: datetime) -> frozenset[date]:
+        """The holidays that may matter for an attempt at `at`."""
+        if self.closed is not None:
+            return frozenset(map(date.fromisoformat, self.closed))
+        local = at.astimezone(ZoneInfo(self.timezone))
+        latest = local + timedelta(hours=self.debit_after_hours, days=LONGEST_CLOSURE)
+        years = range(local.year, latest.year + 1)
+        return frozenset().union(
+            *(holidays_of(self.country, self.subdivision, year) for year in years)
+        )
+
+    def fixed(self, at: datetime) -> BankingDay:
+        """The same with its holidays written down: what an attempt's evidence keeps, so that a
+        newer library does not change the answer."""
+        return self.model_copy(
+            update={"closed": [day.isoformat() for day in sorted(self.closed_around(at))]}
+        )
+
+
+def banking_day(facts: Facts, at: datetime, params: BankingDay) -> Answer:
+    """The debit falls on a day when banks are open; else it moves to the next one's midnight."""
+    zone = ZoneInfo(params.timezone)
+    debit = debit_at(facts, at, params.debit_after_hours)
+    day = debit.astimezone(zone).date()
+    closed = params.closed_around(at)
+    if is_banking_day(day, closed, params.saturdays_off):
+        return YES
+    opens = next_banking_day(day, closed, params.saturdays_off)
+    return False, at + (datetime.combine(opens, MIDNIGHT, zone) - debit)

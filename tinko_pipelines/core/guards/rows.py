@@ -1,0 +1,211 @@
+"""The limits as typed rows of limits.yaml: read, checked, and found for an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tinko_pipelines.core.errors import SettingsError
+from tinko_pipelines.core.guards import calendar_kinds, kinds
+from tinko_pipelines.core.guards.kinds import Kind, Params
+from tinko_pipelines.core.guards.model import Facts
+
+LIMITS = Path(__file__).with_name("limits.yaml")
+KINDS: dict[str, Kind] = {
+    "rolling_cap": Kind(kinds.RollingCap, kinds.rolling_cap),
+    "never_after": Kind(kinds.Codes, kinds.never_after),
+    "wait_after": Kind(kinds.Waits, kinds.wait_after),
+    "obligation_cap": Kind(kinds.ObligationCap, kinds.obligation_cap),
+    "amount_cap": Kind(kinds.AmountCap, kinds.amount_cap),
+    "late_authorisation": Kind(kinds.LateAuthorisation, kinds.late_authorisation),
+    "one_at_a_time": Kind(kinds.OneAtATime, kinds.one_at_a_time),
+    "notice": Kind(kinds.Notice, kinds.notice),
+    "local_window": Kind(calendar_kinds.LocalWindow, calendar_kinds.local_window),
+    "before_cycle_end": Kind(calendar_kinds.BeforeCycleEnd, calendar_kinds.before_cycle_end),
+    "banking_day": Kind(calendar_kinds.BankingDay, calendar_kinds.banking_day),
+}
+# what of the facts a row's scope may name; `not_…` excludes
+SCOPES = (
+    "psp",
+    "method",
+    "network",
+    "country",
+    "currency",
+    "merchant_country",
+    "merchant_category",
+    "notice_required",
+)
+_NOT = "not_"
+
+
+class Row(BaseModel):
+    """One row as it is written. `checked`: the day its source was read; `certainty`: whether the
+    source is the rule itself, somebody's word of it, or our own choice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")
+    kind: str
+    scope: dict[str, list[str | bool]] = Field(min_length=1)
+    params: dict[str, Any]
+    since: date
+    until: date | None = None
+    source: str = Field(min_length=8)
+    checked: date
+    certainty: Literal["rule", "reported", "own"]
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def sound(self) -> Row:
+        if self.kind not in KINDS:
+            raise ValueError(f"nothing evaluates the kind {self.kind}")
+        for name, values in self.scope.items():
+            if name.removeprefix(_NOT) not in SCOPES:
+                raise ValueError(f"no attempt has a {name}")
+            if not values:
+                raise ValueError(f"the scope {name} is empty")
+            # Norway, unquoted, is `false` to YAML
+            flag = name.removeprefix(_NOT) == "notice_required"
+            if any(isinstance(value, bool) is not flag for value in values):
+                raise ValueError(f"the scope {name} holds {values}")
+        if self.until is not None and self.until <= self.since:
+            raise ValueError("until is not after since")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One effective-dated row: in force in [since, until), midnights in UTC."""
+
+    row: Row
+    params: Params
+    scope: Mapping[str, frozenset[str | bool]]
+    since: datetime
+    until: datetime | None
+    holds: Any = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+    @property
+    def kind(self) -> str:
+        return self.row.kind
+
+    @property
+    def source(self) -> str:
+        return self.row.source
+
+    def in_force(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
+
+    def covers(self, facts: Facts) -> bool:
+        """Whether the row speaks of this attempt."""
+        for name, values in self.scope.items():
+            negated = name.startswith(_NOT)
+            if (getattr(facts, name.removeprefix(_NOT)) in values) is negated:
+                return False
+        return True
+
+    def document(self, at: datetime) -> dict[str, Any]:
+        """The whole row for the evidence of an attempt at `at`, as JSON takes it."""
+        params = self.params
+        if isinstance(params, calendar_kinds.BankingDay):
+            params = params.fixed(at)
+        said = params.model_dump(mode="json", exclude_none=True)
+        said = {k: sorted(v) if isinstance(getattr(params, k), frozenset) else v
+                for k, v in said.items()}  # fmt: skip
+        return self.row.model_dump(mode="json", exclude_none=True) | {"params": said}
+
+
+def limit(written: Mapping[str, Any]) -> Limit:
+    """The limit that a row says. Raises SettingsError naming the row and what is wrong with it."""
+    try:
+        row = Row.model_validate(written)
+        params = KINDS[row.kind].params.model_validate(
+            {name: _as_sets(KINDS[row.kind].params, name, value)
+             for name, value in row.params.items()}
+        )  # fmt: skip
+    except ValidationError as error:
+        name = written.get("id") if isinstance(written, Mapping) else written
+        said = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in error.errors()
+        )
+        raise SettingsError(f"limit {name}: {said}") from None
+    return Limit(
+        row=row,
+        params=params,
+        scope={name: frozenset(values) for name, values in row.scope.items()},
+        since=_midnight(row.since),
+        until=None if row.until is None else _midnight(row.until),
+        holds=KINDS[row.kind].holds,
+    )
+
+
+def _as_sets(params: type[Params], name: str, value: Any) -> Any:
+    known = params.model_fields.get(name)
+    if known is not None and known.annotation == frozenset[str] and isinstance(value, list):
+        return frozenset(value)
+    return value
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def read_limits(text: str) -> tuple[Limit, ...]:
+    """The rows of a YAML list, in their order. Raises SettingsError naming the bad one."""
+    written = yaml.safe_load(text)
+    if not isinstance(written, list) or not all(isinstance(one, dict) for one in written):
+        raise SettingsError("limits are a list of rows")
+    found = tuple(limit(one) for one in written)
+    ids = [one.id for one in found]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise SettingsError(f"limit {name}: two rows have this id")
+    return found
+
+
+@cache
+def limits() -> tuple[Limit, ...]:
+    """All rows of limits.yaml, read once."""
+    return read_limits(LIMITS.read_text(encoding="utf-8"))
+
+
+class Book:
+    """Rows with the ones that cover an attempt kept at hand, by what a scope can name."""
+
+    def __init__(self, rows: Iterable[Limit]) -> None:
+        self.rows = tuple(rows)
+        self._found: dict[tuple[Any, ...], tuple[Limit, ...]] = {}
+
+    def covering(self, facts: Facts) -> tuple[Limit, ...]:
+        """The rows that speak of this attempt, in force or not."""
+        key = tuple(getattr(facts, name) for name in SCOPES)
+        found = self._found.get(key)
+        if found is None:
+            found = tuple(one for one in self.rows if one.covers(facts))
+            self._found[key] = found
+        return found
+
+
+@cache
+def book() -> Book:
+    """limits() as a book."""
+    return Book(limits())
+
+
+def covering(facts: Facts, rows: Sequence[Limit] | Book | None = None) -> Sequence[Limit]:
+    """Those of `rows`, of limits.yaml where none are given, that speak of this attempt."""
+    if rows is None:
+        rows = book()
+    if isinstance(rows, Book):
+        return rows.covering(facts)
+    return [one for one in rows if one.covers(facts)]
