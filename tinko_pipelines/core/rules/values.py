@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictInt, StrictStr
@@ -14,6 +15,8 @@ from tinko_pipelines.core.rules.vocabulary import (
     MAX_TEXT,
     Weekday,
 )
+
+_COUNTRY, _TIME = re.compile(r"[A-Z]{2}"), re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _printable(value: str) -> str:
@@ -31,14 +34,26 @@ def _known_currency(value: str) -> str:
     return value
 
 
+def _country(value: str) -> str:
+    if not _COUNTRY.fullmatch(value):
+        raise ValueError("not a country's ISO 3166-1 code (two upper-case letters)")
+    return value
+
+
+def _time_of_day(value: str) -> str:
+    if not _TIME.fullmatch(value):
+        raise ValueError("not a time of day from 00:00 to 23:59, as HH:MM")
+    return value
+
+
 Word = Annotated[StrictStr, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
 Words = Annotated[tuple[Word, ...], Field(min_length=1, max_length=32)]
 Currency = Annotated[StrictStr, AfterValidator(_known_currency)]
-Country = Annotated[StrictStr, Field(pattern=r"^[A-Z]{2}$")]
+Country = Annotated[StrictStr, AfterValidator(_country)]
 Minor = Annotated[StrictInt, Field(ge=0, le=MAX_MINOR)]
 Ordinal = Annotated[StrictInt, Field(ge=1, le=MAX_ATTEMPTS)]
 Days = Annotated[StrictInt, Field(ge=0, le=MAX_DAYS)]
-TimeOfDay = Annotated[StrictStr, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+TimeOfDay = Annotated[StrictStr, AfterValidator(_time_of_day)]
 
 
 def minute_of(time: TimeOfDay) -> int:
