@@ -331,6 +331,14 @@ where
     and state in ('open', 'partially_paid')
 returning id;
 
+-- name: restore_mandate
+-- Index: ix_obligations_mandate_ref.
+update obligations set has_mandate = true, updated_at = :now
+where
+    connection_id = :connection_id and mandate_ref = :mandate_ref and has_mandate is false
+    and state in ('open', 'partially_paid')
+returning id;
+
 -- name: count_attempt
 -- Guard counters see everyone's attempts. Index: pk_guard_counters.
 insert into guard_counters (

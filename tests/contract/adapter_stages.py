@@ -11,10 +11,12 @@ import razorpay
 import stripe
 
 from tinko_pipelines.core.psp import registry
+from tinko_pipelines.core.psp.operations import NoticeRequest, PaymentRequest
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     Credentials,
     DoorKind,
+    PaymentStatus,
     Psp,
     Ref,
     RefKind,
@@ -82,6 +84,27 @@ class Stage:
     def faults(self, **script):
         self.sandbox.ask("PUT", "faults", **script)
 
+    def settled(self, request, outcome):
+        """How an attempt ended, once its PSP had the time it takes."""
+        if outcome.status is PaymentStatus.PENDING:
+            self.advance(days=5)
+            outcome = self.adapter.find_attempt(request)
+        newest = max(
+            outcome.observation.payments, key=lambda one: (one.occurred_at, one.updated_at)
+        )
+        return next(one for one in self.adapter.read((Ref(RefKind.PAYMENT, newest.object_id),))
+                    .payments if one.object_id == newest.object_id)  # fmt: skip
+
+    def paid(self, attempt=None, instrument=None):
+        """A payment of ours that went through."""
+        debt = self.failing_debt()
+        request = debt.request(self, attempt or str(uuid.uuid4()))
+        if instrument:
+            request = replace(request, payment_method_ref=self.instrument(debt, instrument))
+        payment = self.settled(request, self.adapter.charge(request))
+        assert payment.status is PaymentStatus.SUCCEEDED
+        return payment
+
 
 class StripeStage(Stage):
     psp = Psp.STRIPE
@@ -138,10 +161,21 @@ class StripeStage(Stage):
                     "USD")  # fmt: skip
 
     def bad_instrument(self, debt):
-        made = self.sdk.v1.payment_methods.attach(
-            "pm_card_chargeDeclinedLostCard", {"customer": debt.customer}
+        return self.instrument(debt, "chargeDeclinedLostCard")
+
+    def instrument(self, debt, word):
+        card = {"refund fails": "refundFail"}.get(word, word)
+        return self.sdk.v1.payment_methods.attach(f"pm_card_{card}", {"customer": debt.customer}).id
+
+    def held(self):
+        """An authorised payment that waits to be captured."""
+        debt = self.failing_intent()
+        attempt = str(uuid.uuid4())
+        made = self.adapter.create_payment(
+            PaymentRequest(attempt, f"make-{attempt}", AMOUNT, "USD", debt.customer, capture=False)
         )
-        return made.id
+        request = debt.request(self, attempt, door_id=made.observation.doors[0].object_id)
+        return self.settled(request, self.adapter.charge(request))
 
     def payments_made(self):
         return [one.id for one in self.sdk.v1.charges.list({"limit": 100}).data]
@@ -188,6 +222,22 @@ class RazorpayStage(Stage):
 
     def bad_instrument(self, debt):
         return self.token(debt.customer, "closed", debt.method)
+
+    def instrument(self, debt, word):
+        return self.token(debt.customer, word.replace(" ", "_"), debt.method)
+
+    def notice(self, debt, attempt, **changes):
+        made = NoticeRequest(attempt, debt.ref.object_id, AMOUNT, "INR", debt.good, debt.method)
+        return replace(made, **changes)
+
+    def held(self):
+        """An authorised payment that waits to be captured."""
+        debt, attempt = self.failing_debt(), str(uuid.uuid4())
+        told = self.adapter.notify(self.notice(debt, attempt, capture=False))
+        request = debt.request(self, attempt, prepared=told.door.object_id)
+        self.adapter.charge(request)
+        self.advance(days=2)  # not so long that the authorisation lapses
+        return self.settled(request, self.adapter.find_attempt(request))
 
     def payments_made(self):
         return [one["id"] for one in self.sdk.payment.all({"count": 100})["items"]]

@@ -93,7 +93,24 @@ class PspRejected(PspError):
     code, title = "psp_rejected", "The payment provider refused the request"
 
 
+class PspKeyRefused(PspRejected):
+    """The PSP answered 401: the connection's key is wrong, expired or revoked."""
+
+    code, title = "psp_key_refused", "The payment provider refuses this connection's key"
+
+
+class NotSupported(PspRejected):
+    """This PSP has no such operation: nothing was sent. `detail` says what to do instead."""
+
+    code, status, title = "psp_not_supported", 422, "The payment provider cannot do this"
+
+
+class AccountMismatch(TinkoError):
+    code, status, title = "account_mismatch", 409, "The event is of another PSP account"
+
+
 class PspRateLimited(PspError):
-    """The PSP answered 429: nothing happened there, the call may be made again later."""
+    """The PSP answered 429, or our own limit for it is used up: nothing happened there, and the
+    call may be made again, after `retry_after` seconds where that is known."""
 
     code, title = "psp_rate_limited", "The payment provider asks us to slow down"

@@ -3,6 +3,8 @@
 `PUT /_sandbox/faults` replaces the whole script. Each name takes a number (how often) or
 {"times": n, "rate": p, "psp": …, "match": part of "METHOD path", "from": ISO, "to": ISO}:
 
+The `_charge` ones strike whatever moves money: charges, captures, refunds.
+
 - `timeout_before_charge`, `timeout_after_charge`: the connection drops, nothing / everything done
 - `error_500_before_charge`, `error_500_after_charge`
 - `error_409`, `error_429`: refused, nothing done
@@ -73,7 +75,7 @@ class Faults:
     ) -> tuple[str, dict[str, Any]] | None:
         """The first of `names` that strikes `what` ("METHOD path") now, with its settings.
 
-        `charge`: whether the request collects money; the `_charge` faults strike only those.
+        `charge`: whether the request moves money; the `_charge` faults strike only those.
         """
         script = self.script
         for name in names:

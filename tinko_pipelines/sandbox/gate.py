@@ -23,7 +23,7 @@ async def guarded(
 ) -> Response:  # fmt: skip
     """Do `work` (synchronous, so atomic) for the request `what` ("METHOD path").
 
-    `charge`: whether it collects money. `settle` is called once the answer is final (or lost),
+    `charge`: whether it moves money. `settle` is called once the answer is final (or lost),
     for instance to take an idempotency key out of flight.
     """
     struck = engine.faults.strikes(

@@ -66,6 +66,8 @@ def apply_observation(
         )
     if seen.mandate_lost is not None:
         _lose_mandate(connection, account, seen.mandate_lost, now)
+    if seen.mandate_restored is not None:
+        _restore_mandate(connection, account, seen.mandate_restored, now)
     found = resolve_obligation(connection, account, seen, now)
     if found is None:
         return None
@@ -162,3 +164,21 @@ def _lose_mandate(
     for obligation_id in lost:
         for name in ("cancel_scheduled", "wake_case"):
             connection.execute(query("ledger", name), {"obligation_id": obligation_id, "now": now})
+
+
+def _restore_mandate(
+    connection: Connection, account: Account, mandate_ref: str, now: datetime
+) -> None:
+    """A mandate that stands again may be charged again: the cases that lost it are looked at.
+
+    Told too late, after a cancellation, it costs nothing: the fresh read before a charge sees how
+    the mandate stands, and refuses.
+    """
+    restored = connection.scalars(
+        query("ledger", "restore_mandate"),
+        {"connection_id": account.connection_id, "mandate_ref": mandate_ref, "now": now},
+    ).all()
+    for obligation_id in restored:
+        connection.execute(
+            query("ledger", "wake_case"), {"obligation_id": obligation_id, "now": now}
+        )

@@ -48,6 +48,7 @@ def merge_observations(a: Observation, b: Observation) -> Observation:
         has_mandate=mandate.has_mandate,
         mandate_ref=either(mandate.mandate_ref, either(b.mandate_ref, a.mandate_ref)),
         mandate_lost=either(b.mandate_lost, a.mandate_lost),
+        mandate_restored=either(b.mandate_restored, a.mandate_restored),
         cycle_end=either(first.cycle_end, second.cycle_end),
         terminal=either(b.terminal, a.terminal),
         notice_delivered=either(b.notice_delivered, a.notice_delivered),

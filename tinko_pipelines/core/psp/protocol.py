@@ -1,8 +1,9 @@
 """What every PSP adapter does. One adapter object serves one connection.
 
 Every method that calls the PSP may raise PspUnreachable (whether anything happened there is not
-known), PspRejected (nothing happened, and will not) or PspRateLimited (nothing happened, later).
-SDK retries are off and timeouts explicit (DESIGN.md rule 8).
+known), PspRejected (nothing happened, and will not: PspKeyRefused for the connection's key,
+NotSupported for what this PSP does not do) or PspRateLimited (nothing happened, later). SDK
+retries are off and timeouts explicit (DESIGN.md rule 8).
 """
 
 from __future__ import annotations
@@ -11,6 +12,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from tinko_pipelines.core.psp.capabilities import Capability
+from tinko_pipelines.core.psp.operations import (
+    CaptureRequest,
+    Notice,
+    NoticeRequest,
+    PaymentRequest,
+    RefundRequest,
+    RefundSeen,
+)
+from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
+from tinko_pipelines.core.psp.throttle import Tally
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     DoorSeen,
@@ -27,6 +39,14 @@ class PspAdapter(Protocol):
     """The calls of one connection."""
 
     psp: Psp
+    capabilities: frozenset[Capability]
+
+    @property
+    def tally(self) -> Tally:
+        """What this connection's throttle did so far."""
+        ...
+
+    # --- reading -----------------------------------------------------------------------------
 
     def read(self, refs: tuple[Ref, ...]) -> Observation:
         """The debt as it stands now at the PSP: all its doors and payments, freshly read."""
@@ -37,6 +57,39 @@ class PspAdapter(Protocol):
         behind a charge or PaymentIntent) and whether a stored mandate exists. Reads only."""
         ...
 
+    def retrieve(self, ref: Ref) -> Observation:
+        """One object by its id, in one call and no further."""
+        ...
+
+    def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
+        """Raw PSP objects created in [start, end), and payments refunded in it, as bodies that
+        `observe_object` reads; each once."""
+        ...
+
+    def payouts(self, start: datetime, end: datetime) -> Iterator[Payout]:
+        """What was paid out to the merchant in [start, end). A paid one can still fail."""
+        ...
+
+    def settlement_lines(self, start: datetime, end: datetime) -> Iterator[SettlementLine]:
+        """The lines those payouts are made of: their nets add up to each payout's amount."""
+        ...
+
+    def verify_credentials(self) -> str:
+        """The PSP account id these credentials belong to; where the PSP does not say
+        (no Capability.IDENTIFY_ACCOUNT), the id of the key."""
+        ...
+
+    # --- collecting --------------------------------------------------------------------------
+
+    def create_payment(self, request: PaymentRequest) -> Outcome:
+        """An object to collect through, once for its reference; it charges nobody by itself."""
+        ...
+
+    def notify(self, request: NoticeRequest) -> Notice:
+        """Have the PSP tell the payer of a debit ahead of it (Capability.NOTICE), once for its
+        attempt. The debit then goes through the notice's door (`ChargeRequest.prepared`)."""
+        ...
+
     def charge(self, request: ChargeRequest) -> Outcome:
         """Charge off-session, once, under `request.idempotency_key`. Declines are outcomes."""
         ...
@@ -44,6 +97,8 @@ class PspAdapter(Protocol):
     def find_attempt(self, request: ChargeRequest) -> Outcome:
         """Look for an attempt whose outcome we do not know; `status` None means none was found."""
         ...
+
+    # --- doors -------------------------------------------------------------------------------
 
     def close_door(self, door: DoorSeen) -> DoorSeen:
         """Expire or cancel `door`, read it back and say how it stands. Kinds that cannot be closed
@@ -54,12 +109,18 @@ class PspAdapter(Protocol):
         """Where the payer pays this debt: its own page where there is one, else a new door."""
         ...
 
-    def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        """Raw PSP objects created in [start, end), as bodies `observe_object` reads."""
+    # --- after it ----------------------------------------------------------------------------
+
+    def capture(self, request: CaptureRequest) -> Outcome:
+        """Take the money of an authorised payment; one that is captured already is a success."""
         ...
 
-    def verify_credentials(self) -> str:
-        """The PSP account id these credentials belong to."""
+    def refund(self, request: RefundRequest) -> RefundSeen:
+        """Give money back, once under the request's key."""
+        ...
+
+    def find_refund(self, request: RefundRequest) -> RefundSeen | None:
+        """The refund of the request's reference, if there is one. Reads only."""
         ...
 
 

@@ -135,6 +135,7 @@ class Observation:
     has_mandate: bool | None = None
     mandate_ref: str | None = None
     mandate_lost: str | None = None  # token whose mandate was paused, rejected or cancelled
+    mandate_restored: str | None = None  # token whose mandate stands (again)
     cycle_end: datetime | None = None
     terminal: str | None = None  # void, uncollectible
     notice_delivered: str | None = None  # order whose pre-debit notice reached the payer
@@ -143,7 +144,9 @@ class Observation:
     @property
     def is_empty(self) -> bool:
         """True for events that say nothing of a debt; they are stored and marked ignored."""
-        return not (self.refs or self.mandate_lost or self.notice_delivered)
+        return not (
+            self.refs or self.mandate_lost or self.mandate_restored or self.notice_delivered
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,7 @@ class ChargeRequest:
     description: str | None = None
     submitted_at: datetime | None = None  # business time; `find_attempt` looks from here on
     known_payments: tuple[str, ...] = ()  # PSP ids of the debt's other attempts
+    prepared: str | None = None  # a door made for this attempt alone (`notify`): charged as it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ REFUND, SETTLEMENT, BATCH, DISPUTE = "rzp_refund", "rzp_settlement", "rzp_batch"
 
 # kinds of debt that Razorpay itself collects again
 PSP_RETRIED = frozenset(("upi_order", "subscription_cycle"))
-TEST_WORDS = {"success": "", "failure": "do_not_honor"} | {
+TEST_WORDS = {"success": "", "refund_fails": "", "failure": "do_not_honor"} | {
     code: code for code in (*SOFT, *HARD, AUTH_REQUIRED)
 }
 

@@ -56,12 +56,14 @@ def no_such_id() -> ApiError:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One authenticated request. `body` is {} where there was none."""
+    """One authenticated request. `body` is {} where there was none, `refund_key` the value of
+    `X-Refund-Idempotency`."""
 
     account: Doc
     path: Mapping[str, Any]
     query: QueryParams
     body: Doc = field(default_factory=dict)
+    refund_key: str = ""
 
 
 Work = Callable[[Call], Any]
@@ -88,7 +90,8 @@ class Gateway:
         try:
             account = self._account(request.headers.get("authorization", ""))
             body = _body(raw)
-            answer = work(Call(account, request.path_params, request.query_params, body))
+            key = request.headers.get("x-refund-idempotency", "")
+            answer = work(Call(account, request.path_params, request.query_params, body, key))
         except ApiError as error:
             return error.answer()
         return JSONResponse(answer)

@@ -15,6 +15,7 @@ from tinko_pipelines.sandbox.razorpay import bank as b
 from tinko_pipelines.sandbox.razorpay import debits, entities
 from tinko_pipelines.sandbox.razorpay.bank import Bank
 from tinko_pipelines.sandbox.razorpay.reasons import MAY_BE_LATE, UNTOLD, failure
+from tinko_pipelines.sandbox.razorpay.refunds import Refunds
 from tinko_pipelines.sandbox.razorpay.settlements import Settlements
 from tinko_pipelines.sandbox.store import Doc
 
@@ -26,8 +27,9 @@ _ERRORS = ("error_code", "error_description", "error_source", "error_step", "err
 class Payments:
     """Makes payments and brings them to their end at the instants their timers say."""
 
-    def __init__(self, bank: Bank, settlements: Settlements) -> None:
+    def __init__(self, bank: Bank, settlements: Settlements, refunds: Refunds) -> None:
         self._bank, self._engine, self._settlements = bank, bank.engine, settlements
+        self._refunds = refunds
         self.captured: list[Hook] = []
         self.failed: list[Hook] = []
         bank.engine.on("razorpay.result", self._result)
@@ -181,7 +183,7 @@ class Payments:
         self._bank.emit(account, "payment.authorized", payment=payment)
         if order["status"] == "paid":
             self._engine.ledger.end(payment["id"], SUCCEEDED, at=self._engine.now)
-            self._give_back(account, payment, payment["amount"], None, None)
+            self._refunds.give_back(account, payment, payment["amount"], None, None)
         elif order["_auto_capture"]:
             self.capture(payment, order)
         else:
@@ -211,32 +213,6 @@ class Payments:
         self._bank.emit(account, "order.paid", payment=payment, order=order)
         for hook in self.captured:
             hook(payment, order)
-
-    def refund(self, payment: Doc, amount: int, receipt: str | None, notes: Any) -> Doc:
-        """Give back part or all of a captured payment; the caller has checked the amount."""
-        account = self._bank.account_of(b.PAYMENT, payment["id"])
-        doc = self._give_back(account, payment, amount, receipt, notes)
-        self._settlements.refund(account, doc, payment)
-        return doc
-
-    def _give_back(
-        self, account: Doc, payment: Doc, amount: int, receipt: str | None, notes: Any
-    ) -> Doc:
-        ordinal = self._bank.count_up(payment["id"], "refund")
-        id_ = self._bank.new_id("rfnd_", payment["id"], "refund", ordinal)
-        now = self._engine.now
-        doc = entities.refund(id_, payment, amount, now, receipt=receipt, notes=notes)
-        self._bank.put(b.REFUND, doc, account)
-        payment["amount_refunded"] += amount
-        whole = payment["amount_refunded"] >= payment["amount"]
-        payment["refund_status"] = "full" if whole else "partial"
-        if whole:
-            payment["status"] = "refunded"
-        self._bank.put(b.PAYMENT, payment)
-        self._engine.ledger.refund(payment["id"], amount)
-        for event in ("refund.created", "refund.processed"):
-            self._bank.emit(account, event, refund=doc, payment=payment)
-        return doc
 
     def _late(self, args: dict[str, Any]) -> None:
         payment = self._bank.need(b.PAYMENT, args["payment"])

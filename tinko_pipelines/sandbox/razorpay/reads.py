@@ -116,7 +116,9 @@ class Reads:
         return self._payments(call, [doc for doc in made if doc is not None][::-1])
 
     def payment_refunds(self, call: Call) -> Doc:
-        return collection(self._all(call, b.REFUND, "payment_id", self.need(call, b.PAYMENT)["id"]))
+        count, skip = fields.page(call.query)
+        found = self._all(call, b.REFUND, "payment_id", self.need(call, b.PAYMENT)["id"])
+        return collection(found[skip : skip + count])
 
     def payment_refund(self, call: Call) -> Doc:
         refund = self.need(call, b.REFUND, "refund")

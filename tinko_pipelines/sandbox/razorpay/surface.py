@@ -19,6 +19,7 @@ from tinko_pipelines.sandbox.razorpay.orders import Orders
 from tinko_pipelines.sandbox.razorpay.pages import Pages
 from tinko_pipelines.sandbox.razorpay.payments import Payments
 from tinko_pipelines.sandbox.razorpay.reads import Reads
+from tinko_pipelines.sandbox.razorpay.refunds import Refunds
 from tinko_pipelines.sandbox.razorpay.settlements import Settlements
 from tinko_pipelines.sandbox.razorpay.subscriptions import Subscriptions
 from tinko_pipelines.sandbox.razorpay.writes import Writes
@@ -37,14 +38,15 @@ class RazorpaySurface:
         self._engine, self._gateway = engine, Gateway(engine)
         self._bank = bank = Bank(engine)
         mandates, settlements = Mandates(bank), Settlements(bank)
-        payments = Payments(bank, settlements)
+        refunds = Refunds(bank, settlements)
+        payments = Payments(bank, settlements, refunds)
         orders = Orders(bank, mandates, payments)
         links = Links(bank, orders, payments)
         Disputes(bank, payments, settlements)
         subscriptions = Subscriptions(bank, mandates, orders, payments)
         self._merchant = Merchant(bank, mandates, orders, subscriptions)
         self._reads = Reads(bank, settlements)
-        self._writes = Writes(bank, self._reads, mandates, orders, payments, links)
+        self._writes = Writes(bank, self._reads, mandates, orders, payments, links, refunds)
         self._pages = Pages(bank, links, payments)
 
     def routes(self) -> list[BaseRoute]:

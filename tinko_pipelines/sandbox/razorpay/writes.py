@@ -15,6 +15,7 @@ from tinko_pipelines.sandbox.razorpay.mandates import Mandates
 from tinko_pipelines.sandbox.razorpay.orders import Orders
 from tinko_pipelines.sandbox.razorpay.payments import Payments
 from tinko_pipelines.sandbox.razorpay.reads import Reads
+from tinko_pipelines.sandbox.razorpay.refunds import Refunds
 from tinko_pipelines.sandbox.store import Doc
 
 _FALSE = (False, 0, "0", "false", "manual")
@@ -25,18 +26,19 @@ class Writes:
 
     def __init__(
         self, bank: Bank, reads: Reads, mandates: Mandates, orders: Orders, payments: Payments,
-        links: Links,
+        links: Links, refunds: Refunds,
     ) -> None:  # fmt: skip
         self._bank, self._reads, self._mandates = bank, reads, mandates
         self._orders, self._payments, self._links = orders, payments, links
+        self._refunds = refunds
 
     def routes(self) -> list[tuple[str, str, Work, bool]]:
-        """(method, path, handler, whether it collects money)"""
+        """(method, path, handler, whether it moves money)"""
         return [
             ("POST", "payments/create/recurring", self.create_recurring, True),
             ("POST", "payments/{id}/capture", self.capture, True),
-            ("POST", "payments/{id}/refund", self.refund_of, False),
-            ("POST", "refunds", self.refund, False),
+            ("POST", "payments/{id}/refund", self.refund_of, True),
+            ("POST", "refunds", self.refund, True),
             ("POST", "orders", self.create_order, False),
             ("PATCH", "orders/{id}", self.edit_order, False),
             ("POST", "customers", self.create_customer, False),
@@ -126,13 +128,28 @@ class Writes:
         return public(payment)
 
     def refund_of(self, call: Call) -> Doc:
-        return self._refund(self._reads.need(call, b.PAYMENT), call.body)
+        return self._refund_once(call, self._reads.need(call, b.PAYMENT))
 
     def refund(self, call: Call) -> Doc:
         payment = self._bank.get(b.PAYMENT, fields.text(call.body, "payment_id"), call.account)
         if payment is None:
             raise no_such_id()
-        return self._refund(payment, call.body)
+        return self._refund_once(call, payment)
+
+    def _refund_once(self, call: Call, payment: Doc) -> Doc:
+        """The same key gives the same refund, and other parameters under it an error."""
+        if not call.refund_key:
+            return self._refund(payment, call.body)
+        store, id_ = self._bank.engine.store, f"{call.account['id']}/{call.refund_key}"
+        asked = {"payment": payment["id"], "body": call.body}
+        kept = store.get("rzp_refund_key", id_)
+        if kept is not None and kept["asked"] != asked:
+            raise ApiError("Different request body for the same idempotency key.")
+        if kept is not None:
+            return public(self._bank.need(b.REFUND, kept["refund"]))
+        made = self._refund(payment, call.body)
+        store.put("rzp_refund_key", {"id": id_, "asked": asked, "refund": made["id"]})
+        return made
 
     def _refund(self, payment: Doc, body: Doc) -> Doc:
         left = payment["amount"] - payment["amount_refunded"]
@@ -144,7 +161,7 @@ class Writes:
         if not isinstance(amount, int) or not 0 < amount <= left:
             raise ApiError("The total refund amount is greater than the refund payment amount",
                            field="amount", reason="invalid_amount")  # fmt: skip
-        doc = self._payments.refund(payment, amount, body.get("receipt"), fields.notes(body))
+        doc = self._refunds.refund(payment, amount, body.get("receipt"), fields.notes(body))
         return public(doc)
 
     # --- customers and tokens ----------------------------------------------------------------
@@ -183,7 +200,11 @@ class Writes:
         if method not in ("card", "upi", "emandate") or code is None:
             raise ApiError("Invalid VPA. Please enter a valid Virtual Payment Address",
                            reason="invalid_vpa", source="customer", field="vpa")  # fmt: skip
-        return public(self._mandates.test_token(call.account, holder, method, code))
+        made = self._mandates.test_token(call.account, holder, method, code)
+        if word.startswith("refund_fails@"):
+            made["_refund_fails"] = True
+            self._bank.put(b.TOKEN, made)
+        return public(made)
 
     def cancel_token(self, call: Call) -> Doc:
         token = self._reads.need_token(call)

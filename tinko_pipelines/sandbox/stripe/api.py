@@ -43,7 +43,7 @@ class Endpoint:
     method: str
     pattern: re.Pattern[str]
     handler: Handler
-    charges: bool  # whether it may collect money, so that the `_charge` faults strike it
+    charges: bool  # whether it may move money, so that the `_charge` faults strike it
 
 
 class Api:
@@ -101,7 +101,6 @@ class Api:
             ("GET", "checkout/sessions/*", self._get("cs")),
             ("POST", "checkout/sessions/*/expire",
              lambda c: s.expire(c.account, cs(c), c.cause)),
-            ("POST", "refunds", lambda c: self._refunds.create(c.account, c.params, c.cause)),
             ("GET", "refunds", self._list("refund", "charge", "payment_intent")),
             ("GET", "refunds/*", self._get("re")),
             ("GET", "disputes", self._list("dispute", "charge", "payment_intent")),
@@ -122,6 +121,7 @@ class Api:
             ("POST", "payment_intents/*/capture",
              lambda c: i.capture(c.account, pi(c), c.params, c.cause)),
             ("POST", "invoices/*/pay", lambda c: v.pay(c.account, inv(c), c.params, c.cause)),
+            ("POST", "refunds", lambda c: self._refunds.create(c.account, c.params, c.cause)),
         ]  # fmt: skip
         return [(*row, False) for row in plain] + [(*row, True) for row in charging]
 

@@ -106,6 +106,7 @@ TEST_CARDS: dict[str, tuple[str, str, str, str]] = {
     "mastercard": ("5555555555554444", "mastercard", "US", ""),
     "amex": ("378282246310005", "amex", "US", ""),
     "in": ("4000003560000008", "visa", "IN", ""),
+    "refundFail": ("4000000000005126", "visa", "US", ""),
     "chargeDeclined": ("4000000000000002", "visa", "US", "stripe:generic_decline"),
     "chargeDeclinedInsufficientFunds": ("4000000000009995", "visa", "US", "insufficient_funds"),
     "chargeDeclinedLostCard": ("4000000000009987", "visa", "US", "lost"),

@@ -15,6 +15,8 @@ from tinko_pipelines.sandbox.stripe.settlement import Settlement
 
 _DISPUTE_FEE = 1500
 _LOST = 0.6
+# docs.stripe.com/testing: a card whose refunds succeed, and fail a while later
+_REFUND_FAILS, _FAILS_AFTER = "test_refundFail", 3600
 
 
 class Refunds:
@@ -22,6 +24,7 @@ class Refunds:
 
     def __init__(self, desk: Desk, settlement: Settlement) -> None:
         self._desk, self._settlement = desk, settlement
+        desk.engine.on("stripe.refund_fails", self._fail)
 
     def create(self, account: Doc, params: dict[str, Any], cause: Cause) -> Doc:
         """Refund a charge, in full or `amount` of it. Raises StripeError when too much."""
@@ -48,7 +51,29 @@ class Refunds:
         desk.engine.ledger.refund(paid["id"], amount)
         desk.emit(account, "refund.created", made, cause)
         desk.emit(account, "charge.refunded", paid, cause)
+        if desk.tied(paid["payment_method"], "instrument") == _REFUND_FAILS:
+            desk.engine.at(desk.now + _FAILS_AFTER, "stripe.refund_fails", account=account["id"],
+                           refund=made["id"])  # fmt: skip
         return made
+
+    def _fail(self, args: dict[str, Any]) -> None:
+        """The card's bank would not take it: the money is back on the balance."""
+        desk = self._desk
+        account = desk.engine.store.get("account", args["account"])
+        if account is None:
+            return
+        made = desk.need(account, args["refund"], "re")
+        paid = desk.need(account, made["charge"], "ch")
+        line = self._settlement.book(account, made, made["amount"], "refund_failure")
+        made.update(status="failed", failure_reason="expired_or_canceled_card",
+                    failure_balance_transaction=line["id"])  # fmt: skip
+        paid["amount_refunded"] -= made["amount"]
+        paid["refunded"] = False
+        desk.save(account, made)
+        desk.save(account, paid)
+        desk.engine.ledger.refund(paid["id"], -made["amount"])
+        desk.emit(account, "refund.failed", made)
+        desk.emit(account, "charge.refund.updated", made)
 
     def _charge(self, account: Doc, params: dict[str, Any]) -> Doc:
         if params.get("charge"):
@@ -89,7 +114,8 @@ class Disputes:
         if account is None or charge is None or charge["amount_refunded"]:
             return
         made = shapes.dispute(desk.new_id("dp_", charge["id"], "dispute"), desk.now, charge)
-        line = self._settlement.book(account, made, -charge["amount"], "adjustment", _DISPUTE_FEE)
+        line = self._settlement.book(account, made, -charge["amount"], "adjustment", _DISPUTE_FEE,
+                                     category="dispute")  # fmt: skip
         made["balance_transactions"] = [dict(line)]
         charge["disputed"] = True
         desk.save(account, charge)
@@ -107,7 +133,8 @@ class Disputes:
         lost = desk.engine.draws.chance(_LOST, made["id"], "lost")
         made["status"] = "lost" if lost else "won"
         if not lost:
-            line = self._settlement.book(account, made, made["amount"], "adjustment")
+            line = self._settlement.book(account, made, made["amount"], "adjustment",
+                                         category="dispute_reversal")  # fmt: skip
             made["balance_transactions"].append(dict(line))
         desk.save(account, made)
         desk.emit(account, "charge.dispute.closed", made, AUTOMATIC)

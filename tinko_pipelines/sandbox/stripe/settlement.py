@@ -29,8 +29,14 @@ class Settlement:
         per_mille, fixed = _FEES.get(currency, (29, 30))
         return (amount * per_mille + 500) // 1000 + fixed
 
-    def book(self, account: Doc, source: Doc, amount: int, kind: str, fee: int = 0) -> Doc:
-        """A balance transaction of `amount` (negative: out) with its fee."""
+    def book(
+        self, account: Doc, source: Doc, amount: int, kind: str, fee: int = 0,
+        category: str | None = None,
+    ) -> Doc:  # fmt: skip
+        """A balance transaction of `amount` (negative: out) with its fee.
+
+        `category` is its reporting category, where that is not the type itself.
+        """
         desk = self._desk
         at_once = kind in ("payout", "payout_failure")
         made = shapes.balance_transaction(
@@ -38,6 +44,7 @@ class Settlement:
             currency=source["currency"], kind=kind, source=source["id"],
             available_on=desk.now + (0 if at_once else _SETTLES_AFTER),
         )  # fmt: skip
+        made["reporting_category"] = category or kind
         desk.save(account, made)
         if kind != "payout":
             desk.engine.store.put("stripe.unpaid", {"id": made["id"], "account": account["id"]})
@@ -101,7 +108,8 @@ class Settlement:
         made = desk.need(account, args["payout"], "po")
         if args["failed"]:
             # the bank sent it back: the sum returns to the balance and leaves with the next one
-            back = self.book(account, made, made["amount"], "payout_failure")
+            back = self.book(account, made, made["amount"], "payout_failure",
+                             category="payout_reversal")  # fmt: skip
             made.update(status="failed", failure_code="account_closed",
                         failure_message="The bank account has been closed.",
                         failure_balance_transaction=back["id"])  # fmt: skip

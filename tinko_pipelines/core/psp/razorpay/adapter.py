@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from math import ceil
 from typing import Any
 
-from tinko_pipelines.core.psp.razorpay import charging, doors, reads
+from tinko_pipelines.core.psp.capabilities import CAPABILITIES
+from tinko_pipelines.core.psp.operations import (
+    CaptureRequest,
+    Notice,
+    NoticeRequest,
+    PaymentRequest,
+    RefundRequest,
+    RefundSeen,
+)
+from tinko_pipelines.core.psp.razorpay import (
+    charging,
+    doors,
+    listing,
+    orders,
+    reads,
+    settlement,
+    writes,
+)
 from tinko_pipelines.core.psp.razorpay.client import API, RazorpayCalls
+from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
+from tinko_pipelines.core.psp.throttle import Tally, Throttle
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     Credentials,
@@ -25,10 +43,13 @@ class RazorpayAdapter:
     """The calls of one Razorpay connection."""
 
     psp = Psp.RAZORPAY
+    capabilities = CAPABILITIES[Psp.RAZORPAY]
 
-    def __init__(self, credentials: Credentials, timeout: float) -> None:
+    def __init__(
+        self, credentials: Credentials, timeout: float, throttle: Throttle | None = None
+    ) -> None:
         """`timeout` in seconds of real time, for connecting and for each read."""
-        self._calls = RazorpayCalls(credentials, timeout)
+        self._calls = RazorpayCalls(credentials, timeout, throttle)
         self._base_url = credentials.base_url or API
 
     def read(self, refs: tuple[Ref, ...]) -> Observation:
@@ -40,7 +61,7 @@ class RazorpayAdapter:
         return reads.resolve(self._calls, observation)
 
     def charge(self, request: ChargeRequest) -> Outcome:
-        """A new order, and a recurring payment on it."""
+        """A recurring payment on the prepared order, else on a new one."""
         return charging.charge(self._calls, request)
 
     def find_attempt(self, request: ChargeRequest) -> Outcome:
@@ -55,14 +76,49 @@ class RazorpayAdapter:
         """The page of the subscription, link, invoice or order, else a new Payment Link."""
         return doors.hand_over(self._calls, observation, return_url, self._base_url)
 
+    def retrieve(self, ref: Ref) -> Observation:
+        """One entity by its id, in one call."""
+        return reads.one(self._calls, ref)
+
+    def create_payment(self, request: PaymentRequest) -> Outcome:
+        """An order, once for its reference."""
+        return orders.create_payment(self._calls, request)
+
+    def capture(self, request: CaptureRequest) -> Outcome:
+        """Capture an authorised payment, whole."""
+        return writes.capture(self._calls, request)
+
+    def refund(self, request: RefundRequest) -> RefundSeen:
+        """Refund a payment, once under the request's key."""
+        return writes.refund(self._calls, request)
+
+    def find_refund(self, request: RefundRequest) -> RefundSeen | None:
+        """The refund that carries the request's reference in its notes."""
+        return writes.find_refund(self._calls, request)
+
+    def notify(self, request: NoticeRequest) -> Notice:
+        """A new order with a pre-debit notice, once for its attempt."""
+        return orders.notify(self._calls, request)
+
+    def payouts(self, start: datetime, end: datetime) -> Iterator[Payout]:
+        """Settlements created in [start, end)."""
+        return settlement.payouts(self._calls, start, end)
+
+    def settlement_lines(self, start: datetime, end: datetime) -> Iterator[SettlementLine]:
+        """The rows of the combined reconciliation report."""
+        return settlement.lines(self._calls, start, end)
+
     def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        """Payments and orders created in [start, end). Razorpay includes both ends, in seconds."""
-        span = {"from": ceil(start.timestamp()), "to": ceil(end.timestamp()) - 1}
-        yield from self._calls.pages(self._calls.sdk.payment.all, span | reads.WITH_CARD)
-        yield from self._calls.pages(self._calls.sdk.order.all, span)
+        """Payments and orders created in [start, end), and the payments refunded in it."""
+        return listing.changes(self._calls, start, end)
 
     def verify_credentials(self) -> str:
         """The key id, once Razorpay has accepted it with its secret. Razorpay tells no key whose
         it is: the account's own id comes with every webhook (`account_id`)."""
         self._calls(self._calls.sdk.payment.all, {"count": 1})
         return self._calls.key_id
+
+    @property
+    def tally(self) -> Tally:
+        """What this connection's throttle did so far."""
+        return self._calls.throttle.tally

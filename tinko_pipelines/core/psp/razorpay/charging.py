@@ -1,7 +1,7 @@
 """One off-session charge at Razorpay: a new order, then a recurring payment on it.
 
-Razorpay has no idempotency header. Our attempt is known by the order's receipt, which is the
-attempt's id, and by its notes; an order without a payment has charged nobody.
+Razorpay has no idempotency header for a charge. Our attempt is known by the order's receipt, which
+is the attempt's id, and by its notes; an order without a payment has charged nobody.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 from tinko_pipelines.core.errors import PspError, PspRejected, PspUnreachable
 from tinko_pipelines.core.psp.merge import merge_all
-from tinko_pipelines.core.psp.payload import part, text
-from tinko_pipelines.core.psp.razorpay import mapping
+from tinko_pipelines.core.psp.payload import number, text
+from tinko_pipelines.core.psp.razorpay import mapping, orders
 from tinko_pipelines.core.psp.razorpay.client import RazorpayCalls, RazorpayRefusal, meaning
 from tinko_pipelines.core.psp.razorpay.reads import WITH_CARD
 from tinko_pipelines.core.psp.types import (
@@ -24,13 +24,11 @@ from tinko_pipelines.core.psp.types import (
     RefKind,
 )
 
-_RECEIPT_LENGTH = 40
-ATTEMPT = "tinko_attempt"
-
 
 def charge(calls: RazorpayCalls, request: ChargeRequest) -> Outcome:
-    """Order again with a fresh pre-debit notice where the earlier order had one, then debit the
-    token. The debit itself may come a day later: the payment is pending until then.
+    """Debit the token on the order prepared for this attempt, else order again with a fresh
+    pre-debit notice where the earlier order had one. The debit itself may come a day later: the
+    payment is pending until then. A prepared order that was debited already answers for itself.
 
     Raises PspRejected where this debt is not ours to charge or Razorpay refused, PspUnreachable
     where it is not known whether it was charged.
@@ -38,9 +36,15 @@ def charge(calls: RazorpayCalls, request: ChargeRequest) -> Outcome:
     if request.door_kind is not DoorKind.ORDER:
         raise PspRejected(f"a {request.door_kind} is collected by Razorpay or paid by its payer")
     try:
-        earlier = calls(calls.sdk.order.fetch, request.door_id)
-        customer = _payer(calls, request)
-        order = calls(calls.sdk.order.create, _order(request, earlier))
+        if request.prepared is not None:
+            order = orders.prepared(calls, request)
+            if number(order, "attempts"):
+                return find_attempt(calls, request)
+            customer = _payer(calls, request)
+        else:
+            earlier = calls(calls.sdk.order.fetch, request.door_id)
+            customer = _payer(calls, request)
+            order = orders.renew(calls, request, earlier)
     except PspUnreachable as error:
         # perhaps there is an order more, but nobody was charged through it
         return Outcome(None, sent=False, detail=error.detail)
@@ -65,17 +69,13 @@ def charge(calls: RazorpayCalls, request: ChargeRequest) -> Outcome:
 
 def find_attempt(calls: RazorpayCalls, request: ChargeRequest) -> Outcome:
     """The payment on the order whose receipt is this attempt, if there is one."""
-    orders = [
-        one
-        for one in calls.pages(calls.sdk.order.all, {"receipt": _receipt(request)})
-        if text(one, "notes", ATTEMPT) == request.attempt_id
-    ]
+    made = orders.of_attempt(calls, request.attempt_id)
     seen = merge_all(
-        [Observation(refs=(Ref(RefKind.ORDER, request.door_id),)), *map(mapping.order, orders)]
+        [Observation(refs=(Ref(RefKind.ORDER, request.door_id),)), *map(mapping.order, made)]
     )
     payments = [
         mapping.payment(one)
-        for order in orders
+        for order in made
         for one in calls.items(calls.sdk.order.payments, str(order["id"]))
         # a payer may have paid on our order meanwhile
         if text(one, "token_id")
@@ -83,28 +83,9 @@ def find_attempt(calls: RazorpayCalls, request: ChargeRequest) -> Outcome:
     seen = merge_all([seen, *payments])
     ours = max(seen.payments, key=lambda one: one.occurred_at, default=None)
     if ours is None:
-        said = "an order without a payment" if orders else "no order of this attempt"
-        return Outcome(None, seen if orders else None, detail=said)
+        said = "an order without a payment" if made else "no order of this attempt"
+        return Outcome(None, seen if made else None, detail=said)
     return Outcome(ours.status, seen)
-
-
-def _order(request: ChargeRequest, earlier: dict[str, Any]) -> dict[str, Any]:
-    if earlier.get("status") == "paid":
-        raise PspRejected(f"{request.door_id} is paid")
-    notified = bool(part(earlier, "notification"))
-    if request.method == "upi" and not notified:
-        raise PspRejected(f"Razorpay retries {request.door_id} itself: it has no notification")
-    made: dict[str, Any] = {
-        "amount": request.amount,
-        "currency": request.currency,
-        "payment_capture": True,
-        "receipt": _receipt(request),
-        "notes": _notes(request),
-    }
-    if notified:
-        # without payment_after the debit comes 25 h after the notice, cards 36 h
-        made["notification"] = {"token_id": request.payment_method_ref}
-    return made
 
 
 def _debit(request: ChargeRequest, payer: dict[str, str], order_id: str) -> dict[str, Any]:
@@ -117,7 +98,7 @@ def _debit(request: ChargeRequest, payer: dict[str, str], order_id: str) -> dict
         "token": request.payment_method_ref,
         "recurring": True,
         "description": request.description or "",
-        "notes": _notes(request),
+        "notes": orders.notes(request.attempt_id, request.door_id),
     }
 
 
@@ -146,11 +127,3 @@ def _outcome(
         return Outcome(PaymentStatus.PENDING, merge_all([ordered, named]), detail=error.detail)
     seen = merge_all([ordered, payment])
     return Outcome(payment.payments[0].status, seen, detail=detail)
-
-
-def _receipt(request: ChargeRequest) -> str:
-    return request.attempt_id[:_RECEIPT_LENGTH]
-
-
-def _notes(request: ChargeRequest) -> dict[str, str]:
-    return {ATTEMPT: request.attempt_id, mapping.DEBT: request.door_id}

@@ -14,13 +14,15 @@ import requests
 
 from tinko_pipelines.core.errors import (
     PspError,
+    PspKeyRefused,
     PspRateLimited,
     PspRejected,
     PspUnreachable,
 )
 from tinko_pipelines.core.psp.http import kept_session
 from tinko_pipelines.core.psp.payload import part, text
-from tinko_pipelines.core.psp.types import Credentials
+from tinko_pipelines.core.psp.throttle import Throttle, limit_of
+from tinko_pipelines.core.psp.types import Credentials, Psp
 
 API = "https://api.razorpay.com"
 PAGE = 100
@@ -59,10 +61,14 @@ class TimedSession(requests.Session):
 
 
 class RazorpayCalls:
-    """One connection's calls. HTTP connections are kept and reused; no call is repeated here."""
+    """One connection's calls, each in its turn. HTTP connections are kept and reused; no call is
+    repeated here."""
 
-    def __init__(self, credentials: Credentials, timeout: float) -> None:
+    def __init__(
+        self, credentials: Credentials, timeout: float, throttle: Throttle | None = None
+    ) -> None:
         """`timeout` in seconds of real time, for connecting and for each read."""
+        self.throttle = throttle or Throttle(limit_of(Psp.RAZORPAY, credentials))
         base_url = credentials.base_url or API
         self.sdk = razorpay.Client(
             session=kept_session(base_url, TimedSession(timeout)),
@@ -71,22 +77,31 @@ class RazorpayCalls:
         )
         self.key_id = credentials.api_key
 
-    def __call__(self, method: Callable[..., Any], *args: Any) -> dict[str, Any]:
+    def __call__(
+        self, method: Callable[..., Any], *args: Any, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         """One call of a method of `sdk`. Raises PspError as `meaning` says."""
         try:
-            return self.collect(method, *args)
+            return self.collect(method, *args, headers=headers)
         except RazorpayRefusal as error:
             raise meaning(error) from error
 
-    def collect(self, method: Callable[..., Any], *args: Any) -> dict[str, Any]:
+    def collect(
+        self, method: Callable[..., Any], *args: Any, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
         """A call that makes a payment. A refusal is raised as RazorpayRefusal: it may name the
         payment, and a declined one is an outcome."""
+        self.throttle.turn()
         try:
-            answer = method(*args)
+            answer = method(*args, **({"headers": headers} if headers else {}))
+        except RazorpayRefusal as refusal:
+            self.throttle.answered(refusal.status)
+            raise
         except NoAnswer as error:
             raise PspUnreachable(f"Razorpay: {error}") from error
         except ValueError as error:  # a 2xx whose body is cut off is no answer
             raise PspUnreachable(f"Razorpay's answer could not be read: {error}") from error
+        self.throttle.answered(200)
         if not isinstance(answer, dict):
             raise PspUnreachable("Razorpay's answer is not an object")
         return answer
@@ -96,22 +111,27 @@ class RazorpayCalls:
         found = self(method, *args).get("items")
         return found if isinstance(found, list) else []
 
-    def pages(self, method: Callable[..., Any], params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Every item of a list, page after page of at most 100, by `skip`."""
+    def pages(
+        self, method: Callable[..., Any], params: dict[str, Any], most: int = PAGE
+    ) -> Iterator[dict[str, Any]]:
+        """Every item of a list, page after page of at most `most`, by `skip`."""
         skip = 0
         while True:
-            found = self.items(method, params | {"count": PAGE, "skip": skip})
+            found = self.items(method, params | {"count": most, "skip": skip})
             yield from found
-            if len(found) < PAGE:
+            if len(found) < most:
                 return
             skip += len(found)
 
 
 def meaning(refusal: RazorpayRefusal) -> PspError:
-    """What an answer that is not 2xx means: 429 later, other 4xx refused, else not known."""
+    """What an answer that is not 2xx means: 429 later, 401 the key, other 4xx refused, else not
+    known."""
     said = f"Razorpay: {refusal}"
     if refusal.status == 429:
         return PspRateLimited(said)
+    if refusal.status == 401:
+        return PspKeyRefused(said, psp_status=refusal.status)
     if 400 <= refusal.status < 500 and refusal.status != 409:
         return PspRejected(
             said,

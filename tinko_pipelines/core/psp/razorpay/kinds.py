@@ -67,6 +67,11 @@ def token_lost(payload: Mapping[str, Any]) -> Observation:
     return Observation(mandate_lost=text(payload, "token", "entity", "id"))
 
 
+def token_restored(payload: Mapping[str, Any]) -> Observation:
+    """A token whose mandate is in force: confirmed at last, or resumed after a pause."""
+    return Observation(mandate_restored=text(payload, "token", "entity", "id"))
+
+
 def noticed(payload: Mapping[str, Any]) -> Observation:
     """Whether the pre-debit notice of an order reached its payer."""
     notice = part(payload, "notification", "entity")
@@ -140,6 +145,7 @@ OBSERVED: Mapping[str, Observer] = MappingProxyType(
     | dict.fromkeys(
         _kinds(("token", "paused rejected cancelled cancellation_initiated")), token_lost
     )
+    | dict.fromkeys(_kinds(("token", "confirmed resumed")), token_restored)
     | dict.fromkeys(_kinds(("order.notification", "delivered failed")), noticed)
 )
 
@@ -149,7 +155,6 @@ IGNORED = frozenset(
         ("payment.downtime", "started updated resolved"),
         ("settlement", "processed"),
         ("subscription", "activated authenticated resumed updated"),
-        ("token", "confirmed resumed"),
         ("token.service_provider_token", "activated"),
     )
 )

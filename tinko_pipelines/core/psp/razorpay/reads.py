@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 from tinko_pipelines.core.errors import PspRejected
@@ -20,6 +21,11 @@ WITH_CARD = {"expand[]": "card"}
 _STANDING = frozenset({"confirmed", "resumed"})
 # how a payment made through a Payment Link describes itself: the link's id without its prefix
 _LINK = re.compile(r"#([A-Za-z0-9]{14})")
+
+
+def span_of(start: datetime, end: datetime) -> dict[str, Any]:
+    """[start, end) as Razorpay asks for it: both ends included, in seconds."""
+    return {"from": ceil(start.timestamp()), "to": ceil(end.timestamp()) - 1}
 
 
 def resolve(calls: RazorpayCalls, seen: Observation) -> Observation:
@@ -50,6 +56,22 @@ def read(calls: RazorpayCalls, refs: tuple[Ref, ...]) -> Observation:
     loose = [one for one in _ids(seen, RefKind.PAYMENT) if one not in covered]
     payments = merge_all([payments, *(_payment(calls, one) for one in loose)])
     return _completed(calls, refresh(seen, payments))
+
+
+def one(calls: RazorpayCalls, ref: Ref) -> Observation:
+    """One entity as it stands, by its id. Raises PspRejected where Razorpay has no such kind."""
+    sdk, named = calls.sdk, ref.object_id
+    if ref.kind is RefKind.PAYMENT:
+        return _payment(calls, named)
+    if ref.kind is RefKind.ORDER:
+        return mapping.order(calls(sdk.order.fetch, named))
+    if ref.kind is RefKind.PAYMENT_LINK:
+        return mapping.payment_link(calls(sdk.payment_link.fetch, named))
+    if ref.kind is RefKind.SUBSCRIPTION_CYCLE and not named.startswith("inv_"):
+        return merge_all(_cycle(calls, named))
+    if ref.kind in (RefKind.INVOICE, RefKind.SUBSCRIPTION_CYCLE):
+        return mapping.invoice(calls(sdk.invoice.fetch, named))
+    raise PspRejected(f"Razorpay has no {ref.kind}")
 
 
 def cycle_invoice(calls: RazorpayCalls, cycle: str) -> Mapping[str, Any] | None:

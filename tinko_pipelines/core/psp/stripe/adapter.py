@@ -6,8 +6,27 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from tinko_pipelines.core.psp.stripe import charging, doors, reads
+from tinko_pipelines.core.psp.capabilities import CAPABILITIES, Capability, lacking
+from tinko_pipelines.core.psp.operations import (
+    CaptureRequest,
+    Notice,
+    NoticeRequest,
+    PaymentRequest,
+    RefundRequest,
+    RefundSeen,
+)
+from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
+from tinko_pipelines.core.psp.stripe import (
+    charging,
+    doors,
+    listing,
+    reads,
+    refunds,
+    settlement,
+    writes,
+)
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
+from tinko_pipelines.core.psp.throttle import Tally, Throttle
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     Credentials,
@@ -19,18 +38,18 @@ from tinko_pipelines.core.psp.types import (
     Ref,
 )
 
-# charges first: every attempt is one
-_LISTED = ("/v1/charges", "/v1/payment_intents", "/v1/invoices", "/v1/checkout/sessions")
-
 
 class StripeAdapter:
     """The calls of one Stripe connection."""
 
     psp = Psp.STRIPE
+    capabilities = CAPABILITIES[Psp.STRIPE]
 
-    def __init__(self, credentials: Credentials, timeout: float) -> None:
+    def __init__(
+        self, credentials: Credentials, timeout: float, throttle: Throttle | None = None
+    ) -> None:
         """`timeout` in seconds of real time, for connecting and for each read."""
-        self._calls = StripeCalls(credentials, timeout)
+        self._calls = StripeCalls(credentials, timeout, throttle)
         base = credentials.base_url
         self._sandbox = base.removesuffix("/stripe") if base else None
 
@@ -58,12 +77,48 @@ class StripeAdapter:
         """The invoice's or session's own page, else a new session."""
         return doors.hand_over(self._calls, observation, return_url, self._sandbox)
 
+    def retrieve(self, ref: Ref) -> Observation:
+        """One object by its id, in one call."""
+        return reads.one(self._calls, ref)
+
+    def create_payment(self, request: PaymentRequest) -> Outcome:
+        """A PaymentIntent that is not confirmed."""
+        return writes.create_payment(self._calls, request)
+
+    def capture(self, request: CaptureRequest) -> Outcome:
+        """Capture an authorised charge through its PaymentIntent."""
+        return writes.capture(self._calls, request)
+
+    def refund(self, request: RefundRequest) -> RefundSeen:
+        """Refund a charge, once under the request's key."""
+        return refunds.refund(self._calls, request)
+
+    def find_refund(self, request: RefundRequest) -> RefundSeen | None:
+        """The refund that carries the request's reference in its metadata."""
+        return refunds.find_refund(self._calls, request)
+
+    def notify(self, request: NoticeRequest) -> Notice:
+        """Stripe sends notices itself where they are due: raises NotSupported."""
+        raise lacking(self.psp, Capability.NOTICE)
+
+    def payouts(self, start: datetime, end: datetime) -> Iterator[Payout]:
+        """Payouts created in [start, end)."""
+        return settlement.payouts(self._calls, start, end)
+
+    def settlement_lines(self, start: datetime, end: datetime) -> Iterator[SettlementLine]:
+        """The balance transactions of those payouts."""
+        return settlement.lines(self._calls, start, end)
+
     def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        """Charges, PaymentIntents, invoices and sessions created in [start, end)."""
-        created = {"gte": int(start.timestamp()), "lt": int(end.timestamp())}
-        for path in _LISTED:
-            yield from self._calls.pages(path, created=created)
+        """Charges, PaymentIntents, invoices and sessions created in [start, end), and the charges
+        that were refunded or disputed in it."""
+        return listing.changes(self._calls, start, end)
 
     def verify_credentials(self) -> str:
         """The account the key belongs to."""
         return str(self._calls.get("/v1/account")["id"])
+
+    @property
+    def tally(self) -> Tally:
+        """What this connection's throttle did so far."""
+        return self._calls.throttle.tally

@@ -36,10 +36,12 @@ def payment_method_lost(body: Mapping[str, Any]) -> Observation:
 
 
 def mandate(body: Mapping[str, Any]) -> Observation:
-    """A mandate that became inactive took its payment method with it."""
-    if body.get("status") != "inactive":
-        return Observation()
-    return Observation(mandate_lost=object_id(body.get("payment_method")))
+    """A mandate that became inactive took its payment method with it; an active one gives it
+    back. One that is pending says nothing yet."""
+    method = object_id(body.get("payment_method"))
+    if body.get("status") == "inactive":
+        return Observation(mandate_lost=method)
+    return Observation(mandate_restored=method if body.get("status") == "active" else None)
 
 
 def _about_charge(body: Mapping[str, Any], name: str) -> Observation:

@@ -49,12 +49,14 @@ def charge(calls: StripeCalls, request: ChargeRequest) -> Outcome:
     """
     if request.door_kind not in _REFS:
         raise PspRejected(f"a {request.door_kind} is paid by its payer, not by us")
+    if request.prepared not in (None, request.door_id):
+        raise PspRejected("a Stripe charge goes through its debt's own door, not a prepared one")
     try:
         path, params = _call(calls, request)
     except PspUnreachable as error:
         return Outcome(None, sent=False, detail=error.detail)
     try:
-        answer = calls.post(path, request.idempotency_key, **params)
+        answer = calls.collect(path, request.idempotency_key, **params)
     except stripe.CardError as error:
         return _declined(calls, request, _error(error))
     return _answered(calls, request, answer)

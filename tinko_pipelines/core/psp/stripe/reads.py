@@ -62,6 +62,22 @@ def read(calls: StripeCalls, refs: tuple[Ref, ...]) -> Observation:
     return refresh(seen, payments)
 
 
+_ONE = {
+    RefKind.INVOICE: ("/v1/invoices", mapping.invoice),
+    RefKind.CHECKOUT_SESSION: ("/v1/checkout/sessions", mapping.checkout_session),
+    RefKind.PAYMENT_INTENT: ("/v1/payment_intents", mapping.payment_intent),
+    RefKind.PAYMENT: ("/v1/charges", mapping.charge),
+}
+
+
+def one(calls: StripeCalls, ref: Ref) -> Observation:
+    """One object as it stands, by its id. Raises PspRejected where Stripe has no such kind."""
+    if ref.kind not in _ONE:
+        raise PspRejected(f"Stripe has no {ref.kind}")
+    path, observe = _ONE[ref.kind]
+    return observe(calls.get(f"{path}/{ref.object_id}"))
+
+
 def owner_of(calls: StripeCalls, intent_id: str) -> Observation:
     """The invoice, else the Checkout Session, that a PaymentIntent belongs to; empty for a bare
     one."""
