@@ -50,12 +50,14 @@ select exists(
 
 -- name: standing
 -- What the ledger already knows of some objects, to see whether the PSP must be asked for more.
--- Index: pk_psp_refs, pk_obligations.
+-- Index: pk_psp_refs, pk_obligations, pk_attempts.
 select
     r.object_id,
-    o.has_mandate is not null and o.psp_retries is not null as told
+    o.has_mandate is not null and o.psp_retries is not null as told,
+    o.due_minor, o.due_rank, o.psp_retries, a.refunded_minor
 from psp_refs as r
 inner join obligations as o on r.obligation_id = o.id
+left join attempts as a on r.attempt_id = a.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text[]));
 
 -- name: ledger_knows

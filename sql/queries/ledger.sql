@@ -109,28 +109,136 @@ moved_counters as (
 moved_outbox as (
     update outbox set state = 'cancelled', updated_at = :now
     where obligation_id = :folded and state = 'pending'
-),
-
-moved_case as (
-    update cases set obligation_id = :keeper, updated_at = :now
-    where
-        obligation_id = :folded
-        and not exists (select 1 from cases as c where c.obligation_id = :keeper)
-    returning id
-),
-
-closed_case as (
-    update cases
-    set
-        state = 'cancelled', close_reason = 'merged', closed_at = :now, updated_at = :now,
-        decide_at = null
-    where
-        obligation_id = :folded
-        and state in ('open', 'retrying', 'awaiting_payer')
-        and exists (select 1 from cases as c where c.obligation_id = :keeper)
 )
 
 update attempts set obligation_id = :keeper, updated_at = :now where obligation_id = :folded;
+
+-- name: halt_attempts
+-- Ours that stand before or at the call: not yet sent ones are dropped, whoever holds their lease
+-- does not send; a sent one's outcome is awaited. Index: ix_attempts_obligation_id.
+update attempts
+set
+    state = case when state = 'submitted' then 'unknown' else 'cancelled' end,
+    finished_at = case when state = 'submitted' then finished_at else :now end,
+    updated_at = :now
+where obligation_id = :obligation_id and actor = 'tinko' and state in ('claimed', 'submitted');
+
+-- name: inherit
+-- What only the folded debt was told of, the keeper is now: its due where a stronger object named
+-- it, what was paid outside of any attempt, who owes it. Index: pk_obligations.
+update obligations
+set
+    due_minor = case when f.due_rank < obligations.due_rank then f.due_minor else obligations.due_minor end,
+    due_rank = least(obligations.due_rank, f.due_rank),
+    paid_minor = greatest(obligations.paid_minor, f.paid_minor),
+    customer_ref = coalesce(obligations.customer_ref, f.customer_ref),
+    payer_name = coalesce(obligations.payer_name, f.payer_name),
+    payer_email = coalesce(obligations.payer_email, f.payer_email),
+    payer_phone = coalesce(obligations.payer_phone, f.payer_phone),
+    payer_language = coalesce(obligations.payer_language, f.payer_language),
+    description = coalesce(obligations.description, f.description),
+    psp_retries = coalesce(obligations.psp_retries, f.psp_retries),
+    has_mandate = coalesce(obligations.has_mandate, f.has_mandate),
+    mandate_ref = coalesce(obligations.mandate_ref, f.mandate_ref),
+    cycle_end = coalesce(obligations.cycle_end, f.cycle_end),
+    created_at = least(obligations.created_at, f.created_at),
+    updated_at = :now
+from obligations as f
+where obligations.id = :keeper and f.id = :folded;
+
+-- name: cases_of
+-- The cases of two debts, locked in one order. Index: uq_cases_obligation_id.
+select c.id, c.obligation_id, c.state
+from cases as c
+where c.obligation_id in (:keeper, :folded)
+order by c.id
+for update;
+
+-- name: repoint_case
+-- What hung on the case that goes hangs on the one that stays. Indexes: ix_failures_obligation_id,
+-- ix_attempts_obligation_id, ix_outbox_case_id, pk_cases.
+with moved_failures as (
+    update failures set case_id = :stays
+    where case_id = :goes and obligation_id in (:keeper, :folded)
+),
+
+moved_attempts as (
+    update attempts set case_id = :stays, updated_at = :now
+    where case_id = :goes and obligation_id in (:keeper, :folded)
+),
+
+moved_outbox as (
+    update outbox set case_id = :stays, updated_at = :now where case_id = :goes
+)
+
+update cases
+set
+    asked_at = coalesce(greatest(cases.asked_at, g.asked_at), cases.asked_at),
+    opened_at = least(cases.opened_at, g.opened_at),
+    updated_at = :now
+from cases as g
+where cases.id = :stays and g.id = :goes;
+
+-- name: release_case
+-- The failures of a case that goes are to open one anew. Indexes: ix_failures_obligation_id,
+-- ix_attempts_obligation_id.
+with released as (
+    update attempts set case_id = null, updated_at = :now
+    where case_id = :goes and obligation_id in (:keeper, :folded)
+)
+
+update failures set case_id = null
+where case_id = :goes and obligation_id in (:keeper, :folded);
+
+-- name: drop_case
+-- Index: pk_cases.
+delete from cases
+where id = :goes;
+
+-- name: take_case
+-- The case that stays is the keeper's, and is looked at again. Index: pk_cases.
+update cases
+set
+    obligation_id = :keeper,
+    decide_at = case
+        when state in ('open', 'retrying', 'awaiting_payer')
+            then least(coalesce(decide_at, :now), :now)
+        else decide_at
+    end,
+    updated_at = :now
+where id = :stays;
+
+-- name: drop_weaker_lock
+-- The lock of a try that may have moved money is worth more than one under which nothing was sent
+-- yet: the keeper's goes where only the folded debt has such a one. Index: pk_charge_locks.
+delete from charge_locks as k
+where
+    k.obligation_id = :keeper
+    and exists (
+        select 1
+        from charge_locks as f
+        inner join attempts as a on f.attempt_id = a.id
+        where
+            f.obligation_id = :folded
+            and a.state in ('submitted', 'unknown', 'pending', 'requires_action')
+    )
+    and not exists (
+        select 1
+        from attempts as a
+        where
+            a.id = k.attempt_id
+            and a.state in ('submitted', 'unknown', 'pending', 'requires_action')
+    );
+
+-- name: drop_folded_findings
+-- The keeper's recount finds them anew; a dispute goes with its payment. Scans the few findings.
+with moved as (
+    update findings set obligation_id = :keeper, updated_at = :now
+    where obligation_id = :folded and kind = 'dispute'
+)
+
+delete from findings
+where obligation_id = :folded and kind = 'double_collected';
 
 -- name: keep_one_lock
 -- Of two locks the keeper's own stays; without one the folded's is taken over. Index: pk.
@@ -151,7 +259,8 @@ where id = :id and state = any(cast(:sources as text[]))
 returning id;
 
 -- name: upsert_doors
--- Doors as last seen; a paid one stays paid, and one seen the same again is left alone.
+-- Doors as far as they have got: a paid one stays paid, a closed one does not open again, and one
+-- seen the same again is left alone.
 -- Index: uq_doors_connection_id_object_id.
 insert into doors (
     id, org_id, connection_id, obligation_id, kind, object_id, status, url, opened_by,
@@ -167,11 +276,15 @@ from
     ) as new (id, kind, object_id, status, url)
 on conflict (connection_id, object_id) do update
     set
-        status = case when doors.status = 'paid' then 'paid' else excluded.status end,
+        status = case
+            when 'paid' in (doors.status, excluded.status) then 'paid'
+            when 'closed' in (doors.status, excluded.status) then 'closed'
+            else excluded.status
+        end,
         url = coalesce(excluded.url, doors.url),
         updated_at = excluded.updated_at
     where
-    doors.status not in (excluded.status, 'paid')
+    (doors.status <> excluded.status and doors.status <> 'paid' and excluded.status <> 'open')
     or coalesce(excluded.url, doors.url) is distinct from doors.url;
 
 -- name: doors_of
@@ -195,7 +308,7 @@ select
     a.submitted_wall, a.created_at, a.error is null as unexplained
 from attempts as a
 where a.obligation_id = :obligation_id
-order by coalesce(a.occurred_at, a.scheduled_at, a.created_at), a.id;
+order by coalesce(a.occurred_at, a.scheduled_at, a.created_at), a.psp_payment_id, a.id;
 
 -- name: attempt_by_key
 -- Ours by the idempotency key of its call, given first, or by our mark. Index: pk_idempotency_keys.
@@ -205,16 +318,23 @@ where k.connection_id = :connection_id and k.key = any(cast(:keys as text[]))
 order by array_position(cast(:keys as text[]), k.key)
 limit 1;
 
+-- name: debts_by_key
+-- The debts that calls of ours were made for. Index: pk_idempotency_keys.
+select distinct k.obligation_id
+from idempotency_keys as k
+where k.connection_id = :connection_id and k.key = any(cast(:keys as text[]))
+order by k.obligation_id;
+
 -- name: insert_seen_attempt
 insert into attempts (
     id, org_id, connection_id, psp, obligation_id, actor, state, psp_payment_id, door_id,
     amount_minor, currency, method, network, country, instrument_key, payment_method_ref,
-    payer_present, refunded_minor, disputed, error, occurred_at, finished_at, created_at, updated_at
+    payer_present, refunded_minor, error, occurred_at, finished_at, created_at, updated_at
 )
 values (
     :id, :org_id, :connection_id, :psp, :obligation_id, :actor, :state, :psp_payment_id, :door_id,
     :amount, :currency, :method, :network, :country, :instrument_key, :payment_method_ref,
-    :payer_present, :refunded, :disputed, cast(:error as jsonb), :occurred_at, :finished_at,
+    :payer_present, coalesce(:refunded, 0), cast(:error as jsonb), :occurred_at, :finished_at,
     :now, :now
 );
 
@@ -245,8 +365,7 @@ set
     instrument_key = coalesce(instrument_key, :instrument_key),
     payment_method_ref = coalesce(payment_method_ref, :payment_method_ref),
     payer_present = payer_present or :payer_present,
-    refunded_minor = greatest(refunded_minor, :refunded),
-    disputed = :disputed,
+    refunded_minor = coalesce(:refunded, refunded_minor),
     occurred_at = coalesce(occurred_at, :occurred_at),
     updated_at = :now
 where id = :id;
@@ -291,31 +410,78 @@ where obligation_id = :obligation_id and state = 'pending';
 delete from charge_locks
 where obligation_id = :obligation_id and attempt_id = :attempt_id;
 
--- name: close_case
+-- name: case_of
 -- Index: uq_cases_obligation_id.
+select c.id, c.state
+from cases as c
+where c.obligation_id = :obligation_id
+for update;
+
+-- name: move_case
+-- One step of a case, out of the state it was read in. Index: pk_cases.
 update cases
 set
-    state = :state, close_reason = :reason, decide_at = null, closed_at = :now, updated_at = :now,
-    recovered_by = coalesce(:recovered_by, recovered_by),
-    recovered_minor = coalesce(:recovered_minor, recovered_minor),
-    reversed_minor = coalesce(:reversed_minor, reversed_minor)
-where obligation_id = :obligation_id and state = any(cast(:sources as text[]))
+    state = :state, close_reason = :reason, decide_at = null,
+    closed_at = case when :closes then cast(:now as timestamptz) else closed_at end,
+    updated_at = :now
+where id = :id and state = :current
 returning id;
 
--- name: attribute_recovery
--- Whose success brought the money back. Index: uq_cases_obligation_id.
+-- name: case_money
+-- Who brought the money back, how much, and how much of it is gone again. Index: pk_cases.
 update cases
-set recovered_by = :by, updated_at = :now
+set
+    recovered_by = coalesce(:by, recovered_by), recovered_minor = :recovered,
+    reversed_minor = :reversed, updated_at = :now
+where
+    id = :id
+    and (
+        recovered_by is distinct from coalesce(:by, recovered_by)
+        or (recovered_minor, reversed_minor) <> (:recovered, :reversed)
+    );
+
+-- name: before_the_dispute
+-- Where a case stood when it was first disputed last. Index: ix_state_history_entity_id.
+select h.from_state
+from state_history as h
+where h.entity = 'case' and h.entity_id = :id and h.to_state = 'disputed'
+order by h.seq desc
+limit 1;
+
+-- name: record_dispute
+-- A dispute as far as it has got, in the order :order: what ended does not open again.
+-- Index: uq_findings_dedupe_key.
+insert into findings (
+    id, org_id, obligation_id, kind, severity, state, dedupe_key, evidence, proposal, created_at,
+    updated_at
+)
+values (
+    :id, :org_id, :obligation_id, 'dispute', 'warning', :state, :dedupe_key,
+    cast(:evidence as jsonb), '{}', :now, :now
+)
+on conflict (dedupe_key) do update
+    set evidence = excluded.evidence, state = excluded.state, updated_at = excluded.updated_at
+    where
+    array_position(cast(:order as text[]), findings.evidence ->> 'status')
+    < array_position(cast(:order as text[]), excluded.evidence ->> 'status')
+returning id;
+
+-- name: disputes_of
+-- Asked only for debts with a disputed payment: scans the few findings.
+select f.evidence
+from findings as f
+where f.obligation_id = :obligation_id and f.kind = 'dispute'
+order by f.dedupe_key;
+
+-- name: mark_disputed
+-- Of some payments, those in :over have a dispute that is open or lost.
+-- Index: ix_attempts_obligation_id.
+update attempts
+set disputed = psp_payment_id = any(cast(:over as text[])), updated_at = :now
 where
     obligation_id = :obligation_id
-    and state in ('recovered', 'settled', 'disputed', 'reversed')
-    and recovered_by is distinct from :by;
-
--- name: record_reversal
--- A refund of a recovered debt is money that went back. Index: uq_cases_obligation_id.
-update cases
-set reversed_minor = :reversed, updated_at = :now
-where obligation_id = :obligation_id and reversed_minor <> :reversed;
+    and psp_payment_id = any(cast(:payments as text[]))
+    and disputed <> (psp_payment_id = any(cast(:over as text[])));
 
 -- name: wake_case
 -- Let decide() look at the case again. Index: uq_cases_obligation_id.
@@ -355,14 +521,21 @@ on conflict (attempt_id) do update
 -- name: add_finding
 -- Index: uq_findings_dedupe_key.
 insert into findings (
-    id, org_id, obligation_id, kind, severity, dedupe_key, evidence, proposal, created_at, updated_at
+    id, org_id, obligation_id, kind, severity, state, dedupe_key, evidence, proposal, created_at,
+    updated_at
 )
 values (
-    :id, :org_id, :obligation_id, :kind, :severity, :dedupe_key, cast(:evidence as jsonb),
+    :id, :org_id, :obligation_id, :kind, :severity, :state, :dedupe_key, cast(:evidence as jsonb),
     cast(:proposal as jsonb), :now, :now
 )
 on conflict (dedupe_key) do update
-    set evidence = excluded.evidence, proposal = excluded.proposal, updated_at = excluded.updated_at;
+    set
+        evidence = excluded.evidence, proposal = excluded.proposal,
+        -- what a person has said of it stays
+        state = case
+            when findings.state in ('open', 'resolved') then excluded.state else findings.state
+        end,
+        updated_at = excluded.updated_at;
 
 -- name: fold_attempt
 -- A webhook came before we had the charge's id and was taken for somebody else's try: it is ours.

@@ -150,7 +150,6 @@ def test_an_invoice_says_what_is_due_and_where_to_pay_it():
 @pytest.mark.parametrize(
     ("status", "door", "terminal"),
     [
-        ("draft", DoorStatus.CLOSED, None),
         ("paid", DoorStatus.PAID, None),
         ("void", DoorStatus.CLOSED, "void"),
         ("uncollectible", DoorStatus.CLOSED, "uncollectible"),
@@ -159,6 +158,10 @@ def test_an_invoice_says_what_is_due_and_where_to_pay_it():
 def test_how_an_invoice_stands(status, door, terminal):
     seen = READER.observe_object(stripe_object("invoice", status=status))
     assert (seen.doors[0].status, seen.terminal) == (door, terminal)
+
+
+def test_a_draft_is_no_door_yet():
+    assert READER.observe_object(stripe_object("invoice", status="draft")).doors == ()
 
 
 def test_a_payment_intent_knows_a_method_stored_with_a_customer():

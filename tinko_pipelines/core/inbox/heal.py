@@ -78,7 +78,7 @@ def _differs(payment: PaymentSeen, standing: Row[Any] | None) -> bool:
         return True
     if standing.state != STATE_OF[payment.status].value:
         return True
-    return bool(standing.refunded_minor < payment.refunded)
+    return payment.refunded not in (None, standing.refunded_minor)
 
 
 def _known(engine: Engine, seat: Seat, seen: list[Observation]) -> dict[str, Row[Any]]:

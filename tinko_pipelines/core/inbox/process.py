@@ -1,7 +1,7 @@
 """Work off the inbox: raw events become observations, and observations the ledger.
 
 Three phases, so that no transaction is open over a network call: read what waits; ask the PSP
-what an event leaves out (the invoice behind a charge); write, a batch in one transaction. A batch
+what an event leaves out (asking.py); write, a batch in one transaction. A batch
 that breaks is written again with a savepoint for each event, so that one poison event costs its
 neighbours nothing.
 """
@@ -12,7 +12,7 @@ import json
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,22 +24,17 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.errors import PspError, PspRejected
+from tinko_pipelines.core.inbox.asking import ask
 from tinko_pipelines.core.inbox.store import partition_missing
 from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
 from tinko_pipelines.core.psp import registry
-from tinko_pipelines.core.psp.types import Observation, PaymentStatus, Psp
+from tinko_pipelines.core.psp.types import Observation, Psp
 from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
 
-# what happens to a charge long after it, told without the charge itself
-AFTERMATH = frozenset({"refund", "dispute"})
-
 # events written in one transaction: few enough that a payer's page never waits long for a debt
 AT_ONCE = 100
-# HTTP statuses by which a PSP says that there is no such object
-NOT_KNOWN = frozenset({400, 404})
 LATER = ("later", None)  # the database asks for another try
 
 
@@ -93,7 +88,10 @@ def _work_off(
             seen[row.id] = observe(row)
         except Exception as error:  # any shape of a body may break a reader; the rest must flow
             poison[row.id] = f"{type(error).__name__}: {error}"
-    seen = _resolve(engine, seat, seen, poison, report)
+    asked = ask(engine, seat, seen)
+    seen, poison = asked.seen, poison | asked.poison
+    report.resolved += asked.resolved
+    report.waiting += len(asked.waiting)
     keys = [row.id for row in rows if row.id in seen or row.id in poison]
     for start in range(0, len(keys), AT_ONCE):
         part = keys[start : start + AT_ONCE]
@@ -169,77 +167,6 @@ def _alone(
                 raise missing from error
         log.exception("an event could not be applied")
         return "quarantined", f"{type(error).__name__}: {error}"
-
-
-def _resolve(
-    engine: Engine,
-    seat: Seat,
-    seen: dict[uuid.UUID, Observation],
-    poison: dict[uuid.UUID, str],
-    report: Report,
-) -> dict[uuid.UUID, Observation]:
-    """Ask the PSP for what the events leave out; an event whose PSP is away waits."""
-    told = _told(engine, seat, seen.values())
-    resolved: dict[uuid.UUID, Observation] = {}
-    asked: set[str] = set()
-    waiting: list[uuid.UUID] = []
-    away: PspError | None = None
-    for key, one in seen.items():
-        if not needs_resolving(one, told, asked):
-            resolved[key] = one
-            continue
-        if away is not None:
-            waiting.append(key)
-            continue
-        try:
-            fuller = seat.adapter.resolve(one)
-        except PspError as error:
-            if isinstance(error, PspRejected) and error.extra.get("psp_status") in NOT_KNOWN:
-                # the PSP does not know what it told us of: no later try will change that
-                poison[key] = f"{error.code}: {error.detail}"
-            else:
-                # it is away, or does not know us: one such answer is enough for a pass
-                away = error
-                waiting.append(key)
-            continue
-        report.resolved += 1
-        asked.update(ref.object_id for ref in fuller.refs)
-        resolved[key] = fuller
-    if away is not None:
-        log.warning("%s events are left for the next pass: %s", len(waiting), away)
-        report.waiting += len(waiting)
-        with unit_of_work(engine) as connection:
-            connection.execute(query("inbox", "keep_waiting"), {"ids": waiting, "error": str(away)})
-    return resolved
-
-
-def needs_resolving(one: Observation, told: Mapping[str, bool], asked: set[str]) -> bool:
-    """Whether the debt behind `one` may have a stronger name than it says, or whether it failed
-    and nobody has told us yet of a stored mandate or of who retries.
-
-    `told`: by object id, whether the debt it is known to stand for has been told both.
-    """
-    if not one.refs or any(ref.object_id in asked for ref in one.refs):
-        return False
-    if not one.payments and AFTERMATH & one.extra.keys():
-        # it names the charge that was refunded or disputed, and not how that stands now
-        return True
-    standing = [told[ref.object_id] for ref in one.refs if ref.object_id in told]
-    if not standing:
-        return True
-    failed = any(payment.status is PaymentStatus.FAILED for payment in one.payments)
-    said = one.has_mandate is not None and one.psp_retries is not None
-    return failed and not any(standing) and not said
-
-
-def _told(engine: Engine, seat: Seat, seen: Iterable[Observation]) -> dict[str, bool]:
-    object_ids = sorted({ref.object_id for one in seen for ref in one.refs})
-    with unit_of_work(engine) as connection:
-        rows = connection.execute(
-            query("inbox", "standing"),
-            {"connection_id": seat.account.connection_id, "object_ids": object_ids},
-        )
-        return {row.object_id: row.told for row in rows}
 
 
 def _mark(connection: Connection, outcomes: Mapping[uuid.UUID, Outcome], now: datetime) -> None:

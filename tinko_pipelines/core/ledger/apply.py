@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
-from tinko_pipelines.core.ledger import consequences
+from tinko_pipelines.core.ledger import consequences, disputes
 from tinko_pipelines.core.ledger.payments import Known, record_payment
 from tinko_pipelines.core.ledger.refs import Resolved, due_rank, resolve_obligation
 from tinko_pipelines.core.psp.types import DoorSeen, Observation, RefKind
@@ -59,11 +59,6 @@ def apply_observation(
 
     None where it speaks of no debt we can name. The caller holds `lock_refs` for it and commits.
     """
-    common = {"connection_id": account.connection_id, "now": now}
-    if seen.notice_delivered is not None:
-        connection.execute(
-            query("ledger", "mark_notice"), common | {"object_id": seen.notice_delivered}
-        )
     if seen.mandate_lost is not None:
         _lose_mandate(connection, account, seen.mandate_lost, now)
     if seen.mandate_restored is not None:
@@ -73,12 +68,22 @@ def apply_observation(
         return None
     debt, described = _describe(connection, found, seen, now)
     _see_doors(connection, account, debt.id, seen.doors, opened_by, now)
+    if seen.notice_delivered is not None:
+        connection.execute(
+            query("ledger", "mark_notice"),
+            {
+                "connection_id": account.connection_id,
+                "object_id": seen.notice_delivered,
+                "now": now,
+            },
+        )
     owed = {"obligation_id": debt.id}
     tries = [] if found.is_new else connection.execute(query("ledger", "attempts_of"), owed).all()
     known = Known(found.ties, {one.id: one for one in tries})
     payments = sorted(seen.payments, key=lambda one: (one.occurred_at, one.object_id))
     # every one of them is written, so no short cut
     changes = [record_payment(connection, account, debt.id, one, known, now) for one in payments]
+    changes.append(disputes.record(connection, debt, seen.disputes, now))
     if any(changes):
         tries = connection.execute(query("ledger", "attempts_of"), owed).all()
     news = described or found.merged or any(changes)

@@ -12,19 +12,17 @@ from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.ledger import cases, disputes
+from tinko_pipelines.core.ledger.standing import Money, count, winner
 from tinko_pipelines.core.ledger.states import (
-    CASE_TRANSITIONS,
     OBLIGATION_TRANSITIONS,
     AttemptState,
-    CaseState,
     ObligationState,
     sources,
 )
 from tinko_pipelines.core.psp.types import Observation
 
-# whose success brought the money back: what `recovered_by` says
-RECOVERED_BY = {"tinko": "retry", "payer": "payer", "psp": "psp", "merchant": "merchant"}
-_TERMINAL = {
+_GIVEN_UP = {
     ObligationState.VOID.value: ObligationState.VOID,
     ObligationState.UNCOLLECTIBLE.value: ObligationState.UNCOLLECTIBLE,
 }
@@ -43,40 +41,73 @@ def draw(
 
     Paid (paid ≥ due) is absorbing: in the same transaction it cancels everything scheduled and
     recovers the case (rule 10). More than is due is the finding `double_collected` (rule 6).
-    `news`: whether anything of the debt or its attempts has changed. A debt that is paid already
-    and of which nothing is new was drawn from before.
+    `news`: whether anything of the debt, its attempts or its disputes has changed. A debt that is
+    paid already and of which nothing is new was drawn from before.
     """
-    obligation_id = debt.id
     if debt.psp_retries and not _ranked(attempts):
-        touched = {"obligation_id": obligation_id, "now": now}
+        touched = {"obligation_id": debt.id, "now": now}
         connection.execute(query("ledger", "rank_psp_attempts"), touched)
         attempts = connection.execute(query("ledger", "attempts_of"), touched).all()
         news = True
-    won = [one for one in attempts if one.state == "succeeded"]
-    taken = sum(one.amount_minor for one in won)
-    refunded = sum(one.refunded_minor for one in won)
-    # an invoice may have been paid outside of any attempt (out of band, by credit)
-    paid = max(taken, seen.paid or 0, debt.paid_minor)
-    if (paid, refunded) != (debt.paid_minor, debt.refunded_minor):
+    won = [one for one in attempts if one.state == AttemptState.SUCCEEDED]
+    money = _count(connection, debt, won, max(seen.paid or 0, debt.paid_minor))
+    if (money.paid, money.refunded) != (debt.paid_minor, debt.refunded_minor):
         connection.execute(
             query("ledger", "record_paid"),
-            {"id": obligation_id, "paid": paid, "refunded": refunded, "now": now},
+            {"id": debt.id, "paid": money.paid, "refunded": money.refunded, "now": now},
         )
     elif debt.state == ObligationState.PAID and not news:
         return
-    if taken - refunded > debt.due_minor:
-        _double_collected(connection, debt, won, taken - refunded - debt.due_minor, now)
-    if paid >= debt.due_minor > 0:
-        _paid(connection, debt, attempts, won, now)
-    elif paid > 0:
+    if money.taken > debt.due_minor:
+        _double_collected(connection, debt, won, money.excess, now)
+    given_up = _given_up(debt, seen)
+    if money.is_paid:
+        # also where it was paid before: a merge may have brought what was planned for another
+        _move(connection, debt.id, ObligationState.PAID, now)
+        _stop(connection, debt.id, attempts, now)
+        cases.follow(connection, debt, money, _actor(debt, won), now)
+    elif given_up is not None:
+        _move(connection, debt.id, given_up, now)
+        _stop(connection, debt.id, attempts, now)
+        cases.cancel(connection, debt.id, given_up, now)
+    elif money.paid > 0:
         _move(connection, debt.id, ObligationState.PARTIALLY_PAID, now)
-    elif seen.terminal in _TERMINAL:
-        _give_up(connection, debt.id, attempts, _TERMINAL[seen.terminal], now)
-    if refunded:
-        connection.execute(
-            query("ledger", "record_reversal"),
-            {"obligation_id": obligation_id, "reversed": refunded, "now": now},
-        )
+
+
+def settle_case(connection: Connection, obligation_id: uuid.UUID, now: datetime) -> bool:
+    """A case that was opened only now goes where its debt stands already; whether that is paid.
+
+    Events come out of order: the debt may be paid, or given up, before we hear that it failed.
+    """
+    debt = connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id}).one()
+    if debt.state in _GIVEN_UP:
+        cases.cancel(connection, debt.id, _GIVEN_UP[debt.state], now)
+    if debt.state != ObligationState.PAID:
+        return False
+    attempts = connection.execute(
+        query("ledger", "attempts_of"), {"obligation_id": obligation_id}
+    ).all()
+    won = [one for one in attempts if one.state == AttemptState.SUCCEEDED]
+    money = _count(connection, debt, won, debt.paid_minor)
+    cases.follow(connection, debt, money, _actor(debt, won), now)
+    return True
+
+
+def _given_up(debt: Row[Any], seen: Observation) -> ObligationState | None:
+    """Void is the end of what was only uncollectible, in whichever order they are told."""
+    said = [_GIVEN_UP[one] for one in (seen.terminal, debt.state) if one in _GIVEN_UP]
+    return ObligationState.VOID if ObligationState.VOID in said else next(iter(said), None)
+
+
+def _count(connection: Connection, debt: Row[Any], won: Sequence[Row[Any]], told: int) -> Money:
+    contested = any(one.disputed for one in won)
+    return count(debt.due_minor, told, won, disputes.of(connection, debt) if contested else ())
+
+
+def _actor(debt: Row[Any], won: Sequence[Row[Any]]) -> str | None:
+    # known at once, or only now: an invoice can be told paid before the charge that paid it
+    reached = winner(debt.due_minor, won)
+    return reached.actor if reached is not None else None
 
 
 def _ranked(attempts: Sequence[Row[Any]]) -> bool:
@@ -88,8 +119,8 @@ def _ranked(attempts: Sequence[Row[Any]]) -> bool:
 
 def _move(
     connection: Connection, obligation_id: uuid.UUID, state: ObligationState, now: datetime
-) -> bool:
-    moved = connection.execute(
+) -> None:
+    connection.execute(
         query("ledger", "set_obligation_state"),
         {
             "id": obligation_id,
@@ -98,8 +129,7 @@ def _move(
             "sources": sources(OBLIGATION_TRANSITIONS, state),
             "now": now,
         },
-    ).one_or_none()
-    return moved is not None
+    )
 
 
 def _stop(
@@ -115,82 +145,6 @@ def _stop(
     connection.execute(query("ledger", "cancel_messages"), touched)
 
 
-def _paid(
-    connection: Connection,
-    debt: Row[Any],
-    attempts: Sequence[Row[Any]],
-    won: Sequence[Row[Any]],
-    now: datetime,
-) -> None:
-    # also where it was paid before: a merge may have brought what was planned for another
-    _move(connection, debt.id, ObligationState.PAID, now)
-    _stop(connection, debt.id, attempts, now)
-    recover_case(connection, debt, won, now)
-
-
-def recover_case(
-    connection: Connection, debt: Row[Any], won: Sequence[Row[Any]], now: datetime
-) -> None:
-    """Recover the debt's case, where it has one that can be. The capture that reached the due is
-    what brought it back; a debt paid outside of any attempt was brought back by nobody."""
-    total, winner = 0, None
-    for one in won:
-        total += one.amount_minor
-        if total >= debt.due_minor:
-            winner = one
-            break
-    connection.execute(
-        query("ledger", "close_case"),
-        {
-            "obligation_id": debt.id,
-            "state": CaseState.RECOVERED.value,
-            "reason": "paid",
-            "recovered_by": None,
-            "recovered_minor": debt.due_minor,
-            "reversed_minor": None,
-            # a case reversed or disputed comes back through its own news, not through a recount
-            "sources": [
-                state
-                for state in sources(CASE_TRANSITIONS, CaseState.RECOVERED)
-                if state not in (CaseState.SETTLED, CaseState.DISPUTED, CaseState.REVERSED)
-            ],
-            "now": now,
-        },
-    )
-
-    if winner is not None:
-        # known at once, or only now: an invoice can be told paid before the charge that paid it
-        connection.execute(
-            query("ledger", "attribute_recovery"),
-            {"obligation_id": debt.id, "by": RECOVERED_BY[winner.actor], "now": now},
-        )
-
-
-def _give_up(
-    connection: Connection,
-    obligation_id: uuid.UUID,
-    attempts: Sequence[Row[Any]],
-    state: ObligationState,
-    now: datetime,
-) -> None:
-    if not _move(connection, obligation_id, state, now):
-        return
-    _stop(connection, obligation_id, attempts, now)
-    connection.execute(
-        query("ledger", "close_case"),
-        {
-            "obligation_id": obligation_id,
-            "state": CaseState.CANCELLED.value,
-            "reason": state.value,
-            "recovered_by": None,
-            "recovered_minor": None,
-            "reversed_minor": None,
-            "sources": sources(CASE_TRANSITIONS, CaseState.CANCELLED),
-            "now": now,
-        },
-    )
-
-
 def _double_collected(
     connection: Connection,
     debt: Row[Any],
@@ -198,7 +152,13 @@ def _double_collected(
     excess: int,
     now: datetime,
 ) -> None:
+    """Kept though the excess was given back: that it happened is for somebody to look at."""
     last = won[-1]
+    proposal = {
+        "refund": last.psp_payment_id,
+        "amount_minor": min(excess, last.amount_minor),
+        "currency": debt.currency,
+    }
     connection.execute(
         query("ledger", "add_finding"),
         {
@@ -207,15 +167,10 @@ def _double_collected(
             "obligation_id": debt.id,
             "kind": "double_collected",
             "severity": "error",
+            "state": "open" if excess else "resolved",
             "dedupe_key": f"double_collected:{debt.id}",
             "evidence": json.dumps({"payments": [one.psp_payment_id for one in won]}),
-            "proposal": json.dumps(
-                {
-                    "refund": last.psp_payment_id,
-                    "amount_minor": min(excess, last.amount_minor),
-                    "currency": debt.currency,
-                }
-            ),
+            "proposal": json.dumps(proposal if excess else {}),
             "now": now,
         },
     )

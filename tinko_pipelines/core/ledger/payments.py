@@ -14,11 +14,14 @@ from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.ledger.keys import key_of, our_keys
 from tinko_pipelines.core.ledger.states import ATTEMPT_TRANSITIONS, AttemptState, sources
 from tinko_pipelines.core.psp.types import Actor, PaymentSeen, PaymentStatus
 
 if TYPE_CHECKING:
     from tinko_pipelines.core.ledger.apply import Account
+
+__all__ = ["STATE_OF", "Known", "key_of", "record_payment"]
 
 STATE_OF = {
     PaymentStatus.CREATED: AttemptState.PENDING,
@@ -29,7 +32,6 @@ STATE_OF = {
     PaymentStatus.SUCCEEDED: AttemptState.SUCCEEDED,
     PaymentStatus.FAILED: AttemptState.FAILED,
 }
-KEYS = "tinko-"  # what every idempotency key of ours begins with
 # columns of an attempt that are filled once, and what of a payment fills them
 _FILLED = {
     "psp_payment_id": "object_id",
@@ -91,7 +93,6 @@ def record_payment(
         "payment_method_ref": payment.payment_method_ref,
         "payer_present": payment.payer_present,
         "refunded": payment.refunded,
-        "disputed": payment.disputed,
         "error": json.dumps(dataclasses.asdict(payment.error)) if payment.error else None,
         "occurred_at": payment.occurred_at,
         "finished_at": payment.updated_at if state in _FINAL else None,
@@ -155,9 +156,7 @@ def _ours(
     row = known.attempts.get(tied) if tied is not None else None
     if row is not None and row.actor == Actor.TINKO:
         return tied
-    marked = payment.tinko_attempt and key_of(payment.tinko_attempt)
-    # every call of a merchant has some key; of ours each says so
-    keys = [key for key in (payment.idempotency_key, marked) if key and key.startswith(KEYS)]
+    keys = our_keys(payment)
     if not keys:
         return None
     found: uuid.UUID | None = connection.scalar(
@@ -182,15 +181,9 @@ def _tells(payment: PaymentSeen, state: AttemptState, row: Row[Any]) -> bool:
         filled
         or (row.method == "unknown" and payment.method != "unknown")
         or (payment.payer_present and not row.payer_present)
-        or payment.refunded > row.refunded_minor
-        or payment.disputed != row.disputed
+        or payment.refunded not in (None, row.refunded_minor)
         or (row.unexplained and payment.error is not None)
     )
-
-
-def key_of(attempt_id: uuid.UUID | str) -> str:
-    """The idempotency key of an attempt of ours: one for ever, never minted anew (rule 9)."""
-    return f"{KEYS}{attempt_id}"
 
 
 def _count(

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
-from tinko_pipelines.core.ledger.states import OBLIGATION_TRANSITIONS, ObligationState, sources
+from tinko_pipelines.core.ledger.keys import our_keys
+from tinko_pipelines.core.ledger.merging import merge
 from tinko_pipelines.core.psp.types import Observation, RefKind
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def resolve_obligation(
             "object_ids": [one.object_id for one in seen.refs],
         },
     ).all()
-    strength: dict[uuid.UUID, int] = {}
+    # weaker than any object: the debt that a call of ours was made for
+    strength = dict.fromkeys(_by_our_keys(connection, account, seen), len(_STRENGTH))
     for row in known:
         rank = _STRENGTH[RefKind(row.kind)]
         strength[row.obligation_id] = min(rank, strength.get(row.obligation_id, rank))
@@ -73,28 +75,19 @@ def resolve_obligation(
             },
         )
     ties = {row.object_id: row.attempt_id for row in known}
-    return Resolved(keeper, ties, is_new=not known, merged=len(by_strength) > 1)
+    return Resolved(keeper, ties, is_new=not by_strength, merged=len(by_strength) > 1)
 
 
-def merge(connection: Connection, keeper: uuid.UUID, folded: uuid.UUID, now: datetime) -> None:
-    """Fold one obligation into another in the caller's transaction, keeping one lock."""
-    both = {"keeper": keeper, "folded": folded, "now": now}
-    # both rows are locked in one order, so that two merges cannot wait for each other
-    for one in sorted((keeper, folded)):
-        connection.execute(query("ledger", "lock_obligation"), {"id": one})
-    connection.execute(query("ledger", "cancel_scheduled"), {"obligation_id": folded, "now": now})
-    for name in ("move_to_keeper", "keep_one_lock", "drop_folded_lock"):
-        connection.execute(query("ledger", name), both)
-    connection.execute(
-        query("ledger", "set_obligation_state"),
-        {
-            "id": folded,
-            "state": ObligationState.SUPERSEDED.value,
-            "superseded_by": keeper,
-            "sources": sources(OBLIGATION_TRANSITIONS, ObligationState.SUPERSEDED),
-            "now": now,
-        },
+def _by_our_keys(connection: Connection, account: Account, seen: Observation) -> list[uuid.UUID]:
+    """The debts our own payments in `seen` were made for: what such a payment speaks of is the
+    same debt, though no object has said so yet."""
+    keys = sorted({key for one in seen.payments for key in our_keys(one)})
+    if not keys:
+        return []
+    rows = connection.scalars(
+        query("ledger", "debts_by_key"), {"connection_id": account.connection_id, "keys": keys}
     )
+    return list(rows)
 
 
 def due_rank(seen: Observation) -> int:

@@ -60,8 +60,9 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = {
     # a late success is legal and wins
     A.FAILED: frozenset({A.SUCCEEDED}),
     A.SUCCEEDED: frozenset(),
-    A.NOT_SENT: frozenset(),
-    A.CANCELLED: frozenset(),
+    # two empty reads say that nothing was sent; the PSP's own word is stronger
+    A.NOT_SENT: frozenset({A.SUCCEEDED, A.FAILED, A.PENDING}),
+    A.CANCELLED: frozenset({A.SUCCEEDED}),
 }
 
 OBLIGATION_TRANSITIONS: Mapping[ObligationState, frozenset[ObligationState]] = {
@@ -71,7 +72,8 @@ OBLIGATION_TRANSITIONS: Mapping[ObligationState, frozenset[ObligationState]] = {
     O.PAID: frozenset({O.SUPERSEDED}),
     # the PSP may be paid after the merchant gave up
     O.VOID: frozenset({O.PAID, O.SUPERSEDED}),
-    O.UNCOLLECTIBLE: frozenset({O.PAID, O.PARTIALLY_PAID, O.SUPERSEDED}),
+    # a part that comes in later does not make it collectible again
+    O.UNCOLLECTIBLE: frozenset({O.PAID, O.VOID, O.SUPERSEDED}),
     O.SUPERSEDED: frozenset(),
 }
 

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from tinko_pipelines.core.psp.types import (
     CustomerSeen,
+    DisputeSeen,
+    DisputeStatus,
     DoorSeen,
     DoorStatus,
     Observation,
@@ -20,6 +22,7 @@ from tinko_pipelines.core.psp.types import (
 
 _STRENGTH = {kind: rank for rank, kind in enumerate(RefKind)}
 _FINAL = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.FAILED})
+_PROGRESS = {status: rank for rank, status in enumerate(DisputeStatus)}
 T = TypeVar("T")
 
 
@@ -44,6 +47,7 @@ def merge_observations(a: Observation, b: Observation) -> Observation:
         customer=_customer(first.customer, second.customer),
         doors=_doors((*a.doors, *b.doors)),
         payments=_payments((*a.payments, *b.payments)),
+        disputes=_disputes((*a.disputes, *b.disputes)),
         psp_retries=either(first.psp_retries, second.psp_retries),
         has_mandate=mandate.has_mandate,
         mandate_ref=either(mandate.mandate_ref, either(b.mandate_ref, a.mandate_ref)),
@@ -140,3 +144,13 @@ def _payments(payments: tuple[PaymentSeen, ...]) -> tuple[PaymentSeen, ...]:
         known = seen.get(payment.object_id)
         seen[payment.object_id] = payment if known is None else merge_payments(known, payment)
     return tuple(sorted(seen.values(), key=lambda one: (one.occurred_at, one.object_id)))
+
+
+def _disputes(disputes: tuple[DisputeSeen, ...]) -> tuple[DisputeSeen, ...]:
+    """Each dispute once, as far as it has got: one that ended does not open again."""
+    seen: dict[str, DisputeSeen] = {}
+    for one in disputes:
+        known = seen.setdefault(one.object_id, one)
+        if _PROGRESS[one.status] >= _PROGRESS[known.status]:
+            seen[one.object_id] = one
+    return tuple(seen.values())

@@ -64,6 +64,12 @@ class RefKind(StrEnum):
     PAYMENT = "payment"  # a Stripe charge or a Razorpay payment
 
 
+class DisputeStatus(StrEnum):
+    OPEN = "open"
+    LOST = "lost"
+    WON = "won"  # or withdrawn, or closed without taking anything
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     kind: RefKind
@@ -94,12 +100,23 @@ class PaymentSeen:
     instrument_key: str | None = None  # Stripe fingerprint, Razorpay token: what guards count by
     payment_method_ref: str | None = None  # what a later off-session charge would use
     payer_present: bool = False
-    refunded: int = 0
-    disputed: bool = False
+    refunded: int | None = None  # in all, as it stands; None: not said
+    disputed: bool = False  # there is a dispute, or was one: `disputes` say how it stands
     door: str | None = None  # object id of the door it came through, where the PSP says
     idempotency_key: str | None = None
     tinko_attempt: str | None = None  # our mark in metadata or notes
     error: ErrorInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeSeen:
+    """One dispute over a payment; `amount` in minor units is taken back while it is not won."""
+
+    object_id: str
+    payment_id: str
+    status: DisputeStatus
+    amount: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +148,7 @@ class Observation:
     customer: CustomerSeen = field(default_factory=CustomerSeen)
     doors: tuple[DoorSeen, ...] = ()
     payments: tuple[PaymentSeen, ...] = ()
+    disputes: tuple[DisputeSeen, ...] = ()
     psp_retries: bool | None = None
     has_mandate: bool | None = None
     mandate_ref: str | None = None

@@ -12,7 +12,8 @@ from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
-from tinko_pipelines.core.ledger.consequences import recover_case
+from tinko_pipelines.core.ledger.consequences import settle_case
+from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY
 
 
@@ -53,7 +54,7 @@ def open_cases(engine: Engine, clock: Clock, limit: int = 1000) -> Opened:
                     },
                 )
                 opened += 1
-                paid += _recover_if_paid(connection, debt.id, debt.state, now)
+                paid += _settle(connection, debt.id, debt.state, now)
             touched = {"obligation_id": debt.id, "now": now}
             tied = connection.execute(query("recovery", "tie_failures"), touched).all()
             woken += bool(tied) and debt.case_id is not None
@@ -76,14 +77,8 @@ def current_policy(connection: Connection, org_id: uuid.UUID, now: datetime) -> 
     return uuid.UUID(str(found))
 
 
-def _recover_if_paid(
+def _settle(
     connection: Connection, obligation_id: uuid.UUID, state: str, now: datetime
 ) -> bool:
-    if state != "paid":
-        return False
-    debt = connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id}).one()
-    attempts = connection.execute(
-        query("ledger", "attempts_of"), {"obligation_id": obligation_id}
-    ).all()
-    recover_case(connection, debt, [one for one in attempts if one.state == "succeeded"], now)
-    return True
+    """Whether the debt was paid by then; one given up by then is cancelled at once."""
+    return state not in COLLECTIBLE and settle_case(connection, obligation_id, now)

@@ -8,9 +8,15 @@ from types import MappingProxyType
 from typing import Any
 
 from tinko_pipelines.core.psp.merge import merge_all
-from tinko_pipelines.core.psp.payload import part, text
+from tinko_pipelines.core.psp.payload import number, part, text
 from tinko_pipelines.core.psp.razorpay import mapping
-from tinko_pipelines.core.psp.types import Observation, Ref, RefKind
+from tinko_pipelines.core.psp.types import (
+    DisputeSeen,
+    DisputeStatus,
+    Observation,
+    Ref,
+    RefKind,
+)
 
 Observer = Callable[[Mapping[str, Any]], Observation]
 
@@ -25,6 +31,12 @@ OBJECTS: Mapping[str, Observer] = MappingProxyType(
     }
 )
 _DEBT = ("payment", "order", "payment_link", "invoice")
+# how a dispute may end; one that was closed took nothing
+_DISPUTE_ENDS = {
+    "won": DisputeStatus.WON,
+    "closed": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+}
 
 
 def entity(payload: Any, name: str) -> Mapping[str, Any] | None:
@@ -91,10 +103,22 @@ def disputed(payload: Mapping[str, Any]) -> Observation:
     seen = debt(payload)
     dispute = part(payload, "dispute", "entity")
     status = text(dispute, "status") or ""
-    over = status in ("won", "closed")
+    stands = _DISPUTE_ENDS.get(status, DisputeStatus.OPEN)
+    over = stands is DisputeStatus.WON
     return replace(
         seen,
         payments=tuple(replace(one, disputed=not over) for one in seen.payments),
+        disputes=tuple(
+            DisputeSeen(
+                object_id=str(part(dispute, "id")),
+                payment_id=one.object_id,
+                status=stands,
+                amount=number(dispute, "amount") or 0,
+                currency=one.currency,
+            )
+            for one in seen.payments
+            if dispute is not None
+        ),
         extra={
             **seen.extra,
             "dispute": text(dispute, "id") or "",

@@ -34,7 +34,7 @@ _PREFIXES = {
     "order": RefKind.ORDER,
     "pay": RefKind.PAYMENT,
 }
-_CLOSED = dict.fromkeys(("cancelled", "expired", "deleted", "draft"), DoorStatus.CLOSED)
+_CLOSED = dict.fromkeys(("cancelled", "expired", "deleted"), DoorStatus.CLOSED)
 _DOORS = {"paid": DoorStatus.PAID, **_CLOSED}
 _VOID = frozenset({"cancelled", "deleted"})
 
@@ -130,7 +130,10 @@ def invoice(entity: Mapping[str, Any]) -> Observation:
             email=text(entity, "customer_details", "email"),
             phone=text(entity, "customer_details", "contact"),
         ),
-        doors=(
+        # a draft cannot be paid yet
+        doors=()
+        if status == "draft"
+        else (
             DoorSeen(
                 door,
                 cycle or found,

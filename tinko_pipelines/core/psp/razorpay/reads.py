@@ -33,7 +33,8 @@ def resolve(calls: RazorpayCalls, seen: Observation) -> Observation:
     its token's mandate stands."""
     if not seen.refs:
         return seen
-    known = {one.object_id for one in seen.payments}
+    # after a refund only a fresh payment says what is refunded in all
+    known = set() if "refund" in seen.extra else {one.object_id for one in seen.payments}
     fresh = merge_all(
         _payment(calls, one) for one in _ids(seen, RefKind.PAYMENT) if one not in known
     )

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from tinko_pipelines.core.psp.payload import number, object_id
-from tinko_pipelines.core.psp.stripe.mapping import currency_of, refs_of
-from tinko_pipelines.core.psp.types import Observation, RefKind
+from tinko_pipelines.core.psp.stripe.mapping import charge, currency_of, refs_of
+from tinko_pipelines.core.psp.types import DisputeSeen, DisputeStatus, Observation, RefKind
+
+# how a dispute may end; an inquiry (`warning_…`) that was closed or prevented took nothing
+_DISPUTE_ENDS = {
+    "won": DisputeStatus.WON,
+    "warning_closed": DisputeStatus.WON,
+    "prevented": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+}
 
 
 def refund(body: Mapping[str, Any]) -> Observation:
@@ -15,9 +24,30 @@ def refund(body: Mapping[str, Any]) -> Observation:
     return _about_charge(body, "refund")
 
 
+def refunded_charge(body: Mapping[str, Any]) -> Observation:
+    """A charge of which something was refunded; how much in all, `resolve` reads."""
+    seen = charge(body)
+    return replace(seen, extra={**seen.extra, "refund": str(body["id"])})
+
+
 def dispute(body: Mapping[str, Any]) -> Observation:
-    """A dispute names its charge, which `resolve` reads; `extra` says how the dispute stands."""
-    return _about_charge(body, "dispute")
+    """A dispute names its charge, and how it stands by itself."""
+    seen, found = _about_charge(body, "dispute"), dispute_seen(body)
+    return replace(seen, disputes=(found,) if found else ())
+
+
+def dispute_seen(body: Mapping[str, Any]) -> DisputeSeen | None:
+    """The dispute itself; None where it names no charge."""
+    disputed = object_id(body.get("charge"))
+    if disputed is None:
+        return None
+    return DisputeSeen(
+        object_id=str(body["id"]),
+        payment_id=disputed,
+        status=_DISPUTE_ENDS.get(str(body.get("status")), DisputeStatus.OPEN),
+        amount=number(body, "amount") or 0,
+        currency=currency_of(body) or "",
+    )
 
 
 def subscription_deleted(body: Mapping[str, Any]) -> Observation:

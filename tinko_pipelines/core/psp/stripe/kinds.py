@@ -30,7 +30,7 @@ def _kinds(*groups: tuple[str, str]) -> Iterable[str]:
 
 OBSERVED: Mapping[str, Observer] = MappingProxyType(
     dict.fromkeys(
-        _kinds(("charge", "succeeded failed pending captured expired refunded updated")),
+        _kinds(("charge", "succeeded failed pending captured expired updated")),
         mapping.charge,
     )
     | dict.fromkeys(
@@ -73,6 +73,7 @@ OBSERVED: Mapping[str, Observer] = MappingProxyType(
         aftermath.dispute,
     )
     | {
+        "charge.refunded": aftermath.refunded_charge,
         "customer.subscription.deleted": aftermath.subscription_deleted,
         "payment_method.detached": aftermath.payment_method_lost,
         "mandate.updated": aftermath.mandate,

@@ -104,7 +104,7 @@ def _given_up(intent: Mapping[str, Any]) -> bool:
 
 
 def invoice(body: Mapping[str, Any]) -> Observation:
-    """An invoice: the whole debt. A draft cannot be paid yet, so its door is closed."""
+    """An invoice: the whole debt. A draft cannot be paid yet, and is no door before it can."""
     status = str(body.get("status"))
     mandate = object_id(body.get("default_payment_method"))
     charged = body.get("collection_method") in (None, "charge_automatically")
@@ -135,7 +135,9 @@ def invoice(body: Mapping[str, Any]) -> Observation:
             email=text(body, "customer_email"),
             phone=text(body, "customer_phone"),
         ),
-        doors=(
+        doors=()
+        if status == "draft"
+        else (
             DoorSeen(
                 DoorKind.INVOICE,
                 str(body["id"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +11,6 @@ from tinko_pipelines.core.psp.payload import card_network, instant, number, obje
 from tinko_pipelines.core.psp.types import PaymentSeen, PaymentStatus
 
 EPOCH = datetime.fromtimestamp(0, UTC)
-# a dispute in one of these takes no money any more
-DISPUTE_OVER = frozenset({"won", "warning_closed", "prevented"})
 
 
 def payment(
@@ -124,8 +121,3 @@ def failed_by_error(
         idempotency_key=idempotency_key,
         error=error_of(error),
     )
-
-
-def undisputed(seen: PaymentSeen) -> PaymentSeen:
-    """`charge.disputed` stays true for ever; this is the charge whose disputes are all over."""
-    return replace(seen, disputed=False)

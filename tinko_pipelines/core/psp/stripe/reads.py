@@ -6,7 +6,7 @@ found by listing invoice payments, the second by listing sessions of the Payment
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from tinko_pipelines.core.errors import PspRejected
 from tinko_pipelines.core.psp.merge import merge_all, merge_observations, refresh
 from tinko_pipelines.core.psp.payload import object_id, part, text
 from tinko_pipelines.core.psp.stripe import mapping
+from tinko_pipelines.core.psp.stripe.aftermath import dispute_seen
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
-from tinko_pipelines.core.psp.stripe.payments import DISPUTE_OVER, undisputed
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorStatus,
@@ -33,7 +33,8 @@ def resolve(calls: StripeCalls, seen: Observation) -> Observation:
     or dispute, and whether a payment method is stored."""
     if not seen.refs:
         return seen
-    known = {one.object_id for one in seen.payments}
+    # after a refund only a fresh charge says what is refunded in all
+    known = set() if "refund" in seen.extra else {one.object_id for one in seen.payments}
     fresh = merge_all(
         _charge(calls, one) for one in _ids(seen, RefKind.PAYMENT) if one not in known
     )
@@ -51,7 +52,7 @@ def read(calls: StripeCalls, refs: tuple[Ref, ...]) -> Observation:
     seen = _completed(calls, asked)
     intents = set(_ids(seen, RefKind.PAYMENT_INTENT))
     payments = merge_all(
-        _undisputed(calls, mapping.charge(charge))
+        _with_disputes(calls, mapping.charge(charge))
         for intent in sorted(intents)
         for charge in calls.pages("/v1/charges", payment_intent=intent)
     )
@@ -105,7 +106,7 @@ def _completed(calls: StripeCalls, seen: Observation) -> Observation:
         calls.get(f"/v1/payment_intents/{intent}", expand=_EXPAND_INTENT)
         for intent in _ids(merge_all([seen, *fresh]), RefKind.PAYMENT_INTENT)
     ]
-    fresh += [_undisputed(calls, mapping.payment_intent(intent)) for intent in intents]
+    fresh += [_with_disputes(calls, mapping.payment_intent(intent)) for intent in intents]
     invoices = [
         calls.get(f"/v1/invoices/{invoice}")
         for invoice in _ids(merge_all([seen, *fresh]), RefKind.INVOICE)
@@ -179,24 +180,18 @@ def _mandate(
 
 
 def _charge(calls: StripeCalls, charge_id: str) -> Observation:
-    return _undisputed(calls, mapping.charge(calls.get(f"/v1/charges/{charge_id}")))
+    return _with_disputes(calls, mapping.charge(calls.get(f"/v1/charges/{charge_id}")))
 
 
-def _undisputed(calls: StripeCalls, seen: Observation) -> Observation:
-    if not any(one.disputed for one in seen.payments):
-        return seen
-    return replace(
-        seen,
-        payments=tuple(
-            undisputed(one) if one.disputed and _all_over(calls, one.object_id) else one
-            for one in seen.payments
-        ),
-    )
-
-
-def _all_over(calls: StripeCalls, charge_id: str) -> bool:
-    disputes: list[Mapping[str, Any]] = list(calls.pages("/v1/disputes", charge=charge_id))
-    return bool(disputes) and all(one.get("status") in DISPUTE_OVER for one in disputes)
+def _with_disputes(calls: StripeCalls, seen: Observation) -> Observation:
+    """`charge.disputed` stays true for ever: how its disputes stand they say themselves."""
+    found = [
+        dispute_seen(one)
+        for payment in seen.payments
+        if payment.disputed
+        for one in calls.pages("/v1/disputes", charge=payment.object_id)
+    ]
+    return replace(seen, disputes=tuple(one for one in found if one is not None))
 
 
 def _ids(seen: Observation, kind: RefKind) -> list[str]:
