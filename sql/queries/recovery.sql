@@ -29,6 +29,37 @@ where p.org_id = :org_id and p.name = 'default'
 order by p.version desc
 limit 1;
 
+-- name: policy_versions
+-- Every version, newest first. Index: uq_policy_versions.
+select p.id, p.version, p.definition, p.created_at
+from policy_versions as p
+where p.org_id = :org_id and p.name = 'default'
+order by p.version desc;
+
+-- name: policy_version
+-- Index: pk_policy_versions.
+select p.id, p.version, p.definition, p.created_at
+from policy_versions as p
+where p.id = :id and p.org_id = :org_id;
+
+-- name: lock_policies
+-- One writer of an organisation's policy at a time: version numbers have no gaps.
+select pg_advisory_xact_lock(hashtextextended('policies ' || cast(:org_id as text), 0));
+
+-- name: add_policy_version
+-- Index: uq_policy_versions.
+insert into policy_versions (id, org_id, name, version, definition, created_at)
+values (:id, :org_id, 'default', :version, cast(:definition as jsonb), :now);
+
+-- name: rule_changes
+-- When the rules of some organisations changed. Index: uq_rule_versions_org_id_rule_id_version.
+select distinct
+    r.org_id,
+    r.created_at
+from rule_versions as r
+where r.org_id = any(cast(:org_ids as uuid[]))
+order by r.org_id, r.created_at;
+
 -- name: open_case
 -- Index: uq_cases_obligation_id.
 insert into cases (
@@ -70,7 +101,7 @@ select
     c.policy_version_id, p.definition,
     o.state as obligation_state, o.psp, o.due_minor, o.paid_minor, o.currency, o.psp_retries,
     o.has_mandate, o.mandate_ref, o.cycle_end, o.payer_email, o.payer_phone, o.payer_language,
-    n.account_id, n.retry_owner,
+    o.payer_country, o.customer_tags, n.account_id, n.retry_owner, g.timezone as org_timezone,
     (
         select count(*) from outbox as b
         where b.case_id = c.id and b.state <> 'cancelled'
@@ -79,6 +110,7 @@ from cases as c
 inner join obligations as o on c.obligation_id = o.id
 inner join policy_versions as p on c.policy_version_id = p.id
 inner join connections as n on c.connection_id = n.id
+inner join organisations as g on c.org_id = g.org_id
 where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
 order by c.decide_at, c.id
 limit :limit
@@ -92,24 +124,27 @@ select
     a.instrument_key, a.payment_method_ref, a.psp_payment_id, a.door_id,
     coalesce(a.finished_at, a.occurred_at, a.scheduled_at, a.created_at) as at,
     f.retry_advice, f.hard, f.late_authorisation, f.network_decline_code, f.network_advice_code,
-    f.category
+    f.category, f.code, f.reason
 from attempts as a
 left join failures as f on a.id = f.attempt_id
 where a.obligation_id = any(cast(:obligation_ids as uuid[]))
 order by at, a.psp_payment_id, a.id;
 
 -- name: counters
--- Everyone's attempts on some instruments since :since. Index: ix_guard_counters_instrument.
+-- Everyone's attempts on some instruments since :since, and all that a debt in question has seen.
+-- Indexes: ix_guard_counters_instrument, pk_failures.
 select
     g.instrument_key, g.attempt_id, g.obligation_id, g.counted_at, g.amount_minor, g.currency,
-    g.initiator
+    g.initiator, g.state, f.network_decline_code, f.network_advice_code
 from guard_counters as g
+left join failures as f on g.attempt_id = f.attempt_id
 where
     g.psp = :psp
     and g.account_id = :account_id
     and g.instrument_key = any(cast(:instrument_keys as text[]))
-    and g.counted_at > :since
-    and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown');
+    and (g.counted_at > :since or g.obligation_id = any(cast(:obligation_ids as uuid[])))
+    and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown')
+order by g.counted_at, g.attempt_id;
 
 -- name: store_decision
 insert into decisions (
@@ -146,6 +181,25 @@ set
     close_reason = coalesce(:close_reason, close_reason),
     closed_at = case when :closed then cast(:now as timestamptz) else closed_at end,
     updated_at = :now
+where id = :id;
+
+-- name: mark_cases
+-- What rules put onto a case: words, and another PSP that the payer may choose. Index: pk_cases.
+update cases
+set
+    tags = cases.tags || array(
+        select w.word
+        from unnest(cast(:tags as text[])) with ordinality as w (word, place)
+        where w.word <> all(cases.tags)
+        order by w.place
+    ),
+    offered_psp = coalesce(:offered_psp, offered_psp),
+    updated_at = :now
+where id = :id;
+
+-- name: look_again
+-- Index: pk_cases.
+update cases set decide_at = :at, updated_at = :now
 where id = :id;
 
 -- name: pending_decisions

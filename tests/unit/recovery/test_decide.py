@@ -18,7 +18,7 @@ from tinko_pipelines.core.recovery.decide import (
     CaseView,
     decide,
 )
-from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY, Policy
+from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def view(*attempts, **more):
 def test_a_soft_failure_is_retried_within_the_back_off():
     answer = decide(view(), DEFAULT_POLICY, NOW)
     assert answer.action is Action.RETRY
-    floor, cap = DEFAULT_POLICY.floor_hours, DEFAULT_POLICY.base_hours
+    floor, cap = DEFAULT_POLICY.strategy.floor_hours, DEFAULT_POLICY.strategy.base_hours
     waited = answer.at - (NOW - timedelta(hours=1))
     assert timedelta(hours=floor) <= waited <= timedelta(hours=cap)
     assert "visa.reattempts.2025" in answer.guard_rows
@@ -74,7 +74,7 @@ def test_a_soft_failure_is_retried_within_the_back_off():
         (view(obligation_state="paid"), Action.STOP, "obligation.paid"),
         (view(obligation_state="void"), Action.STOP, "obligation.void"),
         (
-            view(failed(RetryAdvice.NEVER), can_be_asked=False),
+            view(failed(RetryAdvice.NEVER), reach=()),
             Action.STOP,
             "failure.never",
         ),
@@ -128,7 +128,7 @@ case_views = st.builds(
     asked_at=st.sampled_from([None, NOW - timedelta(days=2), NOW - timedelta(days=30)]),
     messages=st.integers(0, 3),
     opened_at=st.floats(0, 24 * 30).map(lambda hours: NOW - timedelta(hours=hours)),
-    can_be_asked=st.booleans(),
+    reach=st.sampled_from([(), ("email",), ("email", "sms")]),
 )
 
 
@@ -177,19 +177,3 @@ def test_every_answer_comes_back_unless_it_is_the_end(case):
         assert answer.at is not None
         assert answer.at > NOW
     assert answer.reasons
-
-
-@given(st.text(max_size=20), st.integers(0, 40))
-def test_jitter_is_full_and_repeatable(key, ordinal):
-    policy = Policy()
-    drawn = policy.delay(key, ordinal)
-    high = max(policy.floor_hours, min(policy.cap_hours, policy.base_hours * 2**ordinal))
-    assert timedelta(hours=policy.floor_hours) <= drawn <= timedelta(hours=high)
-    assert drawn == policy.delay(key, ordinal)
-
-
-def test_jitter_spreads():
-    hours = [Policy().delay(f"ch_{n}", 2).total_seconds() / 3600 for n in range(2000)]
-    assert 12 <= min(hours) < 14
-    assert 94 < max(hours) <= 96
-    assert abs(sum(hours) / len(hours) - 54) < 2

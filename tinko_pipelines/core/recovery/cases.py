@@ -14,7 +14,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.consequences import settle_case
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
-from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY
+from tinko_pipelines.core.recovery.policies import current_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +62,6 @@ def open_cases(engine: Engine, clock: Clock, limit: int = 1000) -> Opened:
     return Opened(opened, woken, paid)
 
 
-def current_policy(connection: Connection, org_id: uuid.UUID, now: datetime) -> uuid.UUID:
-    """The organisation's newest policy version; version 1 is the default, made when missing."""
-    connection.execute(
-        query("recovery", "ensure_policy"),
-        {
-            "id": new_id(now),
-            "org_id": org_id,
-            "definition": DEFAULT_POLICY.model_dump_json(),
-            "now": now,
-        },
-    )
-    found = connection.scalar(query("recovery", "current_policy"), {"org_id": org_id})
-    return uuid.UUID(str(found))
-
-
-def _settle(
-    connection: Connection, obligation_id: uuid.UUID, state: str, now: datetime
-) -> bool:
+def _settle(connection: Connection, obligation_id: uuid.UUID, state: str, now: datetime) -> bool:
     """Whether the debt was paid by then; one given up by then is cancelled at once."""
     return state not in COLLECTIBLE and settle_case(connection, obligation_id, now)

@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.failures.taxonomy import RetryAdvice
+from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
 from tinko_pipelines.core.guards.model import Counted
 from tinko_pipelines.core.ledger.states import AttemptState
+from tinko_pipelines.core.notifications.channels import ChannelName
 from tinko_pipelines.core.psp.types import Actor
-from tinko_pipelines.core.recovery.decide import AttemptView, CaseView
+from tinko_pipelines.core.recovery.case import AttemptView, CaseView
 
 # no limit counts further back (Visa and Mastercard: 30 days)
 COUNTED_SPAN = timedelta(days=31)
@@ -57,8 +58,10 @@ def counted_on(
     account_id: str,
     instrument_keys: Sequence[str],
     now: datetime,
+    obligation_ids: Sequence[uuid.UUID] = (),
 ) -> dict[str, list[Row[Any]]]:
-    """Everyone's counted attempts by instrument, of the last 31 days."""
+    """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and those at
+    the given debts however old they are."""
     found: dict[str, list[Row[Any]]] = defaultdict(list)
     for one in connection.execute(
         query("recovery", "counters"),
@@ -67,6 +70,7 @@ def counted_on(
             "account_id": account_id,
             "instrument_keys": list(instrument_keys),
             "since": now - COUNTED_SPAN,
+            "obligation_ids": list(obligation_ids),
         },
     ):
         found[one.instrument_key].append(one)
@@ -82,6 +86,9 @@ def as_counted(rows: Sequence[Row[Any]], obligation_id: uuid.UUID) -> tuple[Coun
             currency=one.currency,
             initiator=one.initiator,
             same_obligation=one.obligation_id == obligation_id,
+            state=one.state,
+            network_decline_code=one.network_decline_code,
+            network_advice_code=one.network_advice_code,
         )
         for one in rows
     )
@@ -101,8 +108,9 @@ def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) 
     for one in loaded:
         if one.view.instrument_key is not None:
             by_account[one.row.psp, one.row.account_id].add(one.view.instrument_key)
+    debts = [one.row.obligation_id for one in loaded]
     counters = {
-        account: counted_on(connection, *account, sorted(keys), now)
+        account: counted_on(connection, *account, sorted(keys), now, debts)
         for account, keys in by_account.items()
     }
     return [
@@ -153,10 +161,25 @@ def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
                 late_authorisation=bool(one.late_authorisation),
                 network_decline_code=one.network_decline_code,
                 network_advice_code=one.network_advice_code,
+                category=Category(one.category) if one.category else None,
+                code=one.code,
+                reason=one.reason,
+                method_ref=one.payment_method_ref,
             )
             for one in tries
         ),
         counted=counted,
         cycle_end=row.cycle_end,
-        can_be_asked=bool(row.payer_email),
+        reach=tuple(
+            channel.value
+            for channel, address in (
+                (ChannelName.EMAIL, row.payer_email),
+                (ChannelName.SMS, row.payer_phone),
+            )
+            if address
+        ),
+        mandate_ref=row.mandate_ref,
+        org_timezone=row.org_timezone,
+        payer_country=row.payer_country,
+        customer_tags=tuple(row.customer_tags),
     )

@@ -1,0 +1,97 @@
+"""Where a local time is local: the organisation's zone, the payer's, and whose banks are open."""
+
+from __future__ import annotations
+
+import zoneinfo
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from tinko_pipelines.core.guards.banking_days import holidays_of, is_banking_day
+
+# zones of one country that agree on every first of a month of these years keep one time
+_COMPARED = tuple(
+    datetime(year, month, 1, 12, tzinfo=UTC) for year in range(2024, 2032) for month in range(1, 13)
+)
+# which Saturdays of a month banks are closed on; India's: the second and fourth, since 2015-09-01
+_SATURDAYS_OFF = {"IN": frozenset({2, 4})}
+_ALL_SATURDAYS = frozenset(range(1, 6))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """IANA names, and the ISO 3166 country whose bank holidays count (None: weekends only)."""
+
+    org_timezone: str = "UTC"
+    payer_timezone: str | None = None
+    country: str | None = None
+
+    def zone(self, wanted: str) -> ZoneInfo:
+        """`wanted` is `org`, `payer` (the organisation's where the payer's is not known) or an
+        IANA name. Raises zoneinfo.ZoneInfoNotFoundError."""
+        if wanted == "payer":
+            wanted = self.payer_timezone or "org"
+        return ZoneInfo(self.org_timezone if wanted == "org" else wanted)
+
+
+def place_of(org_timezone: str, payer_country: str | None, instrument_country: str | None) -> Place:
+    """The place of a debt. Where the payer lives is only what was said of the payer; whose banks
+    are open may also be learnt from the card."""
+    return Place(
+        org_timezone=org_timezone,
+        payer_timezone=timezone_of(payer_country),
+        country=payer_country or instrument_country,
+    )
+
+
+def is_timezone(name: str) -> bool:
+    """Whether `name` is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+@lru_cache(maxsize=512)
+def timezone_of(country: str | None) -> str | None:
+    """The time of a country (ISO 3166-1 alpha-2) that keeps a single one, else None.
+
+    Germany is listed with two zones that are the same; the United States keep several.
+    Source: zone.tab of the IANA database.
+    """
+    zones = _zones_by_country().get(country or "", ())
+    kept = {tuple(at.astimezone(ZoneInfo(zone)).utcoffset() for at in _COMPARED) for zone in zones}
+    return zones[0] if len(kept) == 1 else None
+
+
+@lru_cache(maxsize=1)
+def _zones_by_country() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for line in files("tzdata.zoneinfo").joinpath("zone.tab").read_text().splitlines():
+        if not line.startswith("#"):
+            country, _, zone = line.split("\t")[:3]
+            found[country] = (*found.get(country, ()), zone)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def last_banking_day(year: int, month: int, country: str | None) -> date:
+    """The last day of the month on which the banks of `country` are open: where its holidays are
+    not known, the last that is neither Saturday nor Sunday."""
+    day = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    closed = _closed(country, year)
+    while not is_banking_day(day, closed, _SATURDAYS_OFF.get(country or "", _ALL_SATURDAYS)):
+        day -= timedelta(days=1)
+    return day
+
+
+def _closed(country: str | None, year: int) -> frozenset[date]:
+    if country is None:
+        return frozenset()
+    try:
+        return holidays_of(country, None, year)
+    except NotImplementedError:  # the library does not know the country
+        return frozenset()
