@@ -136,11 +136,11 @@ def words(kind):
 any_error = st.builds(
     ErrorInfo,
     psp=st.sampled_from(["stripe", "razorpay", None]),
-    network=st.sampled_from(["visa", "mastercard", None]),
+    network=st.sampled_from(["visa", "mastercard", "rupay", "upi", "jcb", None]),
     **{
         str(kind): st.none() | words(kind) | st.just("made_up")
         for kind in MatchKind
-        if kind is not MatchKind.DEFAULT
+        if kind not in (MatchKind.DEFAULT, MatchKind.OVERRIDE)
     },
 )
 

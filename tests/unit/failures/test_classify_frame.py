@@ -19,7 +19,7 @@ ROWS = default_table().rows
 WORDS = {
     str(kind): sorted({key[1] for key in default_table().index[kind]})
     for kind in MatchKind
-    if kind is not MatchKind.DEFAULT
+    if kind not in (MatchKind.DEFAULT, MatchKind.OVERRIDE)
 } | {
     "psp": ["stripe", "razorpay"],
     "network": ["visa", "mastercard", "MasterCard", "American Express", "rupay"],

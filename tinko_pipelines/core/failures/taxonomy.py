@@ -102,20 +102,28 @@ CATEGORIES: Mapping[Category, CategoryFacts] = {
 
 @dataclass(frozen=True, slots=True)
 class AdviceFacts:
-    """`hard`: stop retrying off-session. `strength`: see `codetable.CodeTable`."""
+    """`hard`: stop retrying off-session. `strength`: a weaker advice of a more specific row never
+    replaces a stronger one (`coderow`, point 3)."""
 
     label: str
     hard: bool
     strength: int
 
+    @property
+    def retries(self) -> bool:
+        """Whether the same instrument may be tried again without the payer."""
+        return self.strength == _RETRIES
 
-# An outcome nobody knows is read before anything else is done; a prohibition beats a permission.
+
+_RETRIES = 1
+# An outcome nobody knows is read before anything else is done; a prohibition beats a request to
+# the payer, and both beat a permission.
 ADVICE: Mapping[RetryAdvice, AdviceFacts] = {
-    RetryAdvice.POLL: AdviceFacts("Read the outcome, do not retry", False, 3),
-    RetryAdvice.NEVER: AdviceFacts("Never retry", True, 2),
+    RetryAdvice.POLL: AdviceFacts("Read the outcome, do not retry", False, 4),
+    RetryAdvice.NEVER: AdviceFacts("Never retry", True, 3),
     RetryAdvice.PAYER_ACTION: AdviceFacts("Ask the payer", True, 2),
-    RetryAdvice.TIMED: AdviceFacts("Retry later", False, 1),
-    RetryAdvice.CAUTIOUS: AdviceFacts("Few retries, and contact the payer", False, 1),
+    RetryAdvice.TIMED: AdviceFacts("Retry later", False, _RETRIES),
+    RetryAdvice.CAUTIOUS: AdviceFacts("Few retries, and contact the payer", False, _RETRIES),
 }
 
 ACTORS: Mapping[WhoActs, str] = {

@@ -48,6 +48,17 @@ class Vocabulary:
             return places, self._by_text(values)
         return places, self._by_category(values)
 
+    def numbers(self, values: pl.Series, places: Places | None = None) -> Numbers:
+        """The number of each value, at some places or at all of them."""
+        if places is not None and len(places) != len(values):
+            values = values.gather(places)
+        found, words = self.encode(values)
+        if len(found) == len(values):
+            return words
+        numbers = np.zeros(len(values), np.uint16)
+        numbers[found] = words
+        return numbers
+
     def _by_text(self, values: pl.Series) -> Numbers:
         step = max(1, len(values) // SAMPLE)
         seen = values.gather_every(step).unique().to_list()
