@@ -25,19 +25,6 @@ from rule_versions as r
 where r.org_id = :org_id and r.rule_id = :rule_id
 order by r.version desc;
 
--- name: named
--- Exactly these versions: what a stored decision was made on.
--- Index: uq_rule_versions_org_id_rule_id_version.
-select
-    r.id, r.rule_id, r.version, r.name, r.place, r.deleted, r.definition, r.created_by, r.created_at
-from rule_versions as r
-where
-    r.org_id = :org_id
-    and (r.rule_id, r.version) in (
-        select w.rule_id, w.version
-        from unnest(cast(:rule_ids as uuid[]), cast(:versions as int[])) as w (rule_id, version)
-    );
-
 -- name: lock
 -- One writer of an organisation's rules at a time: places and the number of rules hold together.
 select pg_advisory_xact_lock(hashtextextended('rules ' || cast(:org_id as text), 0));
@@ -68,7 +55,7 @@ select
     f.attempt_id, f.obligation_id, f.case_id,
     (extract(epoch from f.failed_at) * 1000000)::bigint as failed_at,
     a.amount_minor as amount, a.currency, f.psp, a.method, f.category, f.code,
-    coalesce(o.payer_country, a.country) as country,
+    coalesce(o.payer_country, a.country) as country, o.payer_country,
     case when o.customer_tags <> '{}' then to_json(o.customer_tags) end as customer_tags
 from failures as f
 inner join attempts as a on f.attempt_id = a.id

@@ -20,7 +20,7 @@ from tinko_pipelines.core.rules.facts import RuleFacts
 from tinko_pipelines.core.rules.model import NO_RULES, Rule, RuleBody, RuleSet
 from tinko_pipelines.core.rules.past import PAST_SCHEMA, load_past
 
-ZONES = {"IN": "Asia/Kolkata", "DE": "Europe/Berlin", "JP": "Asia/Tokyo"}
+ZONES = {"IN": "Asia/Kolkata", "DE": "Europe/Berlin"}
 FACTS = list(RuleFacts.__slots__)
 
 
@@ -68,7 +68,7 @@ def expected(ledger):
             found[str(one["attempt_id"])] = RuleFacts.at(
                 one["failed_at"],
                 "Asia/Kolkata",
-                ZONES.get(country),
+                ZONES.get(debt["payer_country"]),
                 amount=attempt["amount_minor"],
                 currency=attempt["currency"],
                 psp=one["psp"],

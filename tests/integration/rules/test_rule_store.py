@@ -13,7 +13,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.errors import Conflict, InvalidInput, NotFound
 from tinko_pipelines.core.rules import store
 from tinko_pipelines.core.rules.reading import read_rule
-from tinko_pipelines.core.rules.store import RuleDraft, RuleStore, rules_as_of, rules_named
+from tinko_pipelines.core.rules.store import RuleDraft, RuleStore, rules_as_of
 
 HOUR = timedelta(hours=1)
 
@@ -69,17 +69,6 @@ def test_the_rules_of_an_instant_are_those_that_were_in_force(rules, org_id):
     assert at(1) == [("one", 1, 1), ("two", 1, 2)]
     assert at(2) == [("two", 1, 2), ("one, again", 2, 5)]
     assert at(3) == [("two", 1, 2)]
-
-
-def test_the_versions_a_decision_was_made_on_are_found_again(rules, org_id):
-    made = rules.save(draft("one"), None, NOW)
-    decided_on = rules.as_of()
-    # the same instant: a frozen clock does not tell the two apart
-    rules.edit(made.rule_id, draft("one, again"), None, NOW)
-    assert rules_named(rules.connection, org_id, decided_on.versions) == decided_on
-    assert names(rules.as_of()) == [("one, again", 2, 1)]
-    with pytest.raises(NotFound):
-        rules_named(rules.connection, org_id, [(str(made.rule_id), 9)])
 
 
 def test_rules_are_put_in_another_order(rules):

@@ -12,7 +12,6 @@ from tinko_pipelines.core.rules.engine import evaluate, explain, holds
 from tinko_pipelines.core.rules.facts import RuleFacts
 from tinko_pipelines.core.rules.model import NO_RULES, Rule, RuleBody, RuleSet
 from tinko_pipelines.core.rules.moments import moment, next_time
-from tinko_pipelines.core.rules.zones import zone_of
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 STOP = {"do": "stop"}
@@ -167,9 +166,3 @@ def test_the_next_time_is_what_walking_minute_by_minute_finds(now, minute, zone)
         walker += timedelta(minutes=1)
     assert next_time(now, minute, zone) == walker
     assert len(seen) <= 3
-
-
-def test_countries_with_one_clock_have_a_zone():
-    assert zone_of("IN") == "Asia/Kolkata"
-    assert zone_of("DE") == "Europe/Berlin"
-    assert [zone_of(one) for one in ("US", "in", "", None, "ZZ")] == [None] * 5

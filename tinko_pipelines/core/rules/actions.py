@@ -54,13 +54,13 @@ class Lasting(Part):
 
 
 class RetryIn(Lasting):
-    """Retry so long after now."""
+    """Retry so long after the failure."""
 
     do: Literal[Do.RETRY_IN]
 
 
 class Wait(Lasting):
-    """Do nothing, and decide again after so long."""
+    """Do nothing until so long after the failure; then the policy decides."""
 
     do: Literal[Do.WAIT]
 

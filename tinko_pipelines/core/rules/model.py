@@ -160,7 +160,7 @@ class RuleSet:
 
     @cached_property
     def versions(self) -> tuple[tuple[str, int], ...]:
-        """Ids and versions in order: enough to name the set in stored evidence."""
+        """Ids and versions in order: enough to find the set again (`recovery.replay.rules_of`)."""
         return tuple((str(one.rule_id), one.version) for one in self.ordered)
 
 

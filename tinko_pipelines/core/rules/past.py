@@ -11,8 +11,9 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.recovery.places import timezone_of
 from tinko_pipelines.core.rules.compiled import FACTS_SCHEMA
-from tinko_pipelines.core.rules.zones import zone_of
+from tinko_pipelines.core.rules.store import zone_of_org
 
 MOST_FAILURES = 1_000_000
 PIECE_BYTES = 16 * 2**20
@@ -31,6 +32,7 @@ _COPIED: dict[str, pl.DataType] = {
     "category": pl.String(),
     "code": pl.String(),
     "country": pl.String(),
+    "payer_country": pl.String(),
     "customer_tags": pl.String(),  # a JSON list
 }
 IDS = ("attempt_id", "obligation_id", "case_id", "failed_at")
@@ -56,7 +58,7 @@ def load_past(connection: Connection, org_id: uuid.UUID, limit: int = MOST_FAILU
     whole: half of its failures would be counted wrong.
     """
     connection.execute(query("rules", "read_only"), {"milliseconds": TIMEOUT_MILLISECONDS})
-    org_zone: str = connection.execute(query("rules", "zone"), {"org_id": org_id}).scalar_one()
+    org_zone = zone_of_org(connection, org_id)
     pieces = [_parse(piece) for piece in _copied(connection, org_id, limit + 1)]
     rows = pl.concat(pieces) if pieces else pl.DataFrame(schema=_COPIED)
     truncated = rows.height > limit
@@ -112,26 +114,21 @@ def _with_facts(rows: pl.DataFrame, org_zone: str) -> pl.DataFrame:
 
 
 def _payer_clock(rows: pl.DataFrame) -> pl.DataFrame:
-    """With the payer's time and weekday, zone by zone, where the country tells its zone."""
-    countries = rows["country"].unique().to_list()
-    zones = {one: zone for one in countries if (zone := zone_of(one))}
-    by_country = pl.col("country").replace_strict(zones, default=None, return_dtype=pl.String)
+    """With the payer's time and weekday, zone by zone, where the payer's country has one time."""
+    countries = rows["payer_country"].unique().to_list()
+    zones = {one: zone for one in countries if (zone := timezone_of(one))}
+    by_country = pl.col("payer_country").replace_strict(zones, default=None, return_dtype=pl.String)
     parts = rows.with_columns(zone=by_country).partition_by("zone", maintain_order=True)
-    clocked = []
-    for part in parts:
-        zone = part["zone"][0]
-        local = pl.col("failed_at").dt.convert_time_zone(zone or "UTC")
-        clocked.append(
-            part.with_columns(
-                payer_time=_minute(local) if zone else pl.lit(None, pl.Int16),
-                payer_weekday=local.dt.weekday() if zone else pl.lit(None, pl.Int8),
-            )
-        )
-    if not clocked:
-        return rows.with_columns(
-            payer_time=pl.lit(None, pl.Int16), payer_weekday=pl.lit(None, pl.Int8)
-        )
-    return pl.concat(clocked)
+    return pl.concat(_clocked(one) for one in parts) if parts else _clocked(rows)
+
+
+def _clocked(rows: pl.DataFrame) -> pl.DataFrame:
+    zone = rows["zone"][0] if rows.height else None
+    if zone is None:
+        nothing = {"payer_time": pl.lit(None, pl.Int16), "payer_weekday": pl.lit(None, pl.Int8)}
+        return rows.with_columns(**nothing)
+    local = pl.col("failed_at").dt.convert_time_zone(zone)
+    return rows.with_columns(payer_time=_minute(local), payer_weekday=local.dt.weekday())
 
 
 def _minute(local: pl.Expr) -> pl.Expr:

@@ -7,9 +7,9 @@ its own stack, so a hostile tree costs no recursion; pydantic sees only what has
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tinko_pipelines.core.errors import InvalidInput
@@ -18,6 +18,7 @@ from tinko_pipelines.core.rules.model import BRANCHES, RuleBody
 from tinko_pipelines.core.rules.vocabulary import MAX_CONDITIONS, Do, Field
 
 MOST_FAULTS = 20  # told at once
+Model = TypeVar("Model", bound=BaseModel)
 Fault = tuple[str, str]  # path, message
 FIELDS, ACTIONS = frozenset[str](Field), frozenset[str](Do)
 
@@ -28,6 +29,7 @@ class RuleInvalid(InvalidInput):
     code, title = "rule_invalid", "The rule is not valid"
 
     def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = list(faults)
         told = [{"path": path, "message": message} for path, message in faults[:MOST_FAULTS]]
         lines = "; ".join(f"{one['path']}: {one['message']}" for one in told)
         super().__init__(lines, errors=told)
@@ -53,11 +55,18 @@ def read_rule(data: Any, max_depth: int, path: str = "") -> RuleBody:
         ]
     if faults:
         raise RuleInvalid(faults)
+    return read_values(RuleBody, data, path)
+
+
+def read_values(model: type[Model], data: Any, path: str = "") -> Model:
+    """A pydantic model of a JSON value. Raises RuleInvalid, every fault with its path."""
+    at = f"{path}." if path else ""
     try:
-        return RuleBody.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         details = _own(error.errors(include_url=False, include_input=False))
-        raise RuleInvalid([(at + _path(one, data), _message(one)) for one in details]) from None
+        faults = [(f"{at}{_path(one, data)}".rstrip("."), _message(one)) for one in details]
+    raise RuleInvalid([(where or "body", message) for where, message in faults])
 
 
 def _tree_faults(tree: Any, max_depth: int, path: str) -> list[Fault]:
@@ -138,6 +147,8 @@ MESSAGES: Mapping[str, str] = {
     "string_type": "a text",
     "bool_type": "true or false",
     "tuple_type": "a list",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
     "missing": "is missing",
     "extra_forbidden": "is unknown here",
     "timezone_aware": "an instant with its offset from UTC",

@@ -201,22 +201,12 @@ def rules_as_of(connection: Connection, org_id: uuid.UUID, at: datetime) -> Rule
     return RuleStore(connection, org_id).as_of(at)
 
 
-def rules_named(
-    connection: Connection, org_id: uuid.UUID, versions: Sequence[tuple[str, int]]
-) -> RuleSet:
-    """Exactly the versions that `RuleSet.versions` named: what a decision was made on.
-
-    Raises NotFound when one of them is not there.
-    """
-    values = {
-        "org_id": org_id,
-        "rule_ids": [rule_id for rule_id, _ in versions],
-        "versions": [version for _, version in versions],
-    }
-    found = [_version(row) for row in connection.execute(query("rules", "named"), values)]
-    if len(found) != len(versions):
-        raise NotFound("a version of a rule that was decided on is not there")
-    return RuleSet(tuple(one.rule for one in found))
+def zone_of_org(connection: Connection, org_id: uuid.UUID) -> str:
+    """The zone of the tz database an organisation lives by. Raises NotFound."""
+    zone = connection.scalar(query("rules", "zone"), {"org_id": org_id})
+    if zone is None:
+        raise NotFound(f"there is no organisation {org_id}")
+    return str(zone)
 
 
 def _version(row: Row[Any]) -> RuleVersion:
