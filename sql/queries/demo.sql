@@ -27,7 +27,10 @@ select
     sum(c.recovered_minor) as minor
 from cases as c
 inner join obligations as o on c.obligation_id = o.id
-where c.state in ('recovered', 'settled') and o.paid_minor - o.refunded_minor >= o.due_minor
+where
+    -- a dispute takes nothing in the world's own books
+    c.state in ('recovered', 'settled', 'disputed', 'reversed')
+    and o.paid_minor - o.refunded_minor >= o.due_minor
 group by o.currency
 order by o.currency;
 

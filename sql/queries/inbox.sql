@@ -54,7 +54,7 @@ select exists(
 select
     r.object_id,
     o.has_mandate is not null and o.psp_retries is not null as told,
-    o.due_minor, o.due_rank, o.psp_retries, a.refunded_minor
+    o.due_minor, o.due_rank, o.psp_retries, a.refunded_minor, a.disputed
 from psp_refs as r
 inner join obligations as o on r.obligation_id = o.id
 left join attempts as a on r.attempt_id = a.id

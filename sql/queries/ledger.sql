@@ -537,6 +537,19 @@ on conflict (dedupe_key) do update
         end,
         updated_at = excluded.updated_at;
 
+-- name: take_over
+-- What a payment had come to when it was taken for somebody else's. Index: pk_attempts.
+update attempts
+set
+    state = case when :further then s.state else attempts.state end,
+    error = coalesce(s.error, attempts.error),
+    finished_at = case when :further then s.finished_at else attempts.finished_at end,
+    refunded_minor = greatest(s.refunded_minor, attempts.refunded_minor),
+    disputed = s.disputed or attempts.disputed,
+    updated_at = s.updated_at
+from attempts as s
+where attempts.id = :mine and s.id = :stranger;
+
 -- name: fold_attempt
 -- A webhook came before we had the charge's id and was taken for somebody else's try: it is ours.
 -- Indexes: primary keys.

@@ -100,7 +100,7 @@ def needs_asking(one: Observation, known: Standing, answered: Answered) -> bool:
     if any(ref.object_id in answered.refs for ref in one.refs):
         return False
     standing = [known[ref.object_id] for ref in one.refs if ref.object_id in known]
-    if not standing or any(dispute.payment_id not in known for dispute in one.disputes):
+    if not standing or _dispute_unknown(one, known):
         return True
     if any(_contradicts(one, row) for row in standing):
         return True
@@ -140,6 +140,15 @@ def _contradicts(one: Observation, row: Row[Any]) -> bool:
     other_due = one.due not in (None, row.due_minor) and due_rank(one) <= row.due_rank
     both = one.psp_retries is not None and row.psp_retries is not None
     return other_due or (both and one.psp_retries is not row.psp_retries)
+
+
+def _dispute_unknown(one: Observation, known: Standing) -> bool:
+    """A dispute over a payment that is not in the ledger, or a payment that says it is disputed,
+    but not how."""
+    if one.disputes:
+        return any(dispute.payment_id not in known for dispute in one.disputes)
+    rows = (known.get(payment.object_id) for payment in one.payments if payment.disputed)
+    return any(row is None or not row.disputed for row in rows)
 
 
 def _without_refunds(one: Observation) -> Observation:

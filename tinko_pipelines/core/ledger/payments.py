@@ -70,8 +70,9 @@ def record_payment(
     state = STATE_OF[payment.status]
     tied = _tied(connection, account, payment, known)
     mine = _ours(connection, account, payment, tied, known)
+    ended = state in _FINAL
     if mine is not None and tied is not None and mine != tied:
-        connection.execute(query("ledger", "fold_attempt"), {"stranger": tied})
+        ended = _fold(connection, known, mine, tied) or ended
     attempt_id = mine or tied
     row = known.attempts.get(attempt_id) if attempt_id is not None else None
     if row is not None and tied == attempt_id and not _tells(payment, state, row):
@@ -124,7 +125,7 @@ def record_payment(
     if payment.instrument_key is not None:
         _count(connection, account, obligation_id, attempt_id, payment, state)
     # a lock names an attempt of ours, which is never one that is new to the ledger
-    if state in _FINAL and (mine or tied) is not None:
+    if ended and (mine or tied) is not None:
         connection.execute(
             query("ledger", "free_lock"),
             {"obligation_id": obligation_id, "attempt_id": attempt_id},
@@ -163,6 +164,17 @@ def _ours(
         query("ledger", "attempt_by_key"), {"connection_id": account.connection_id, "keys": keys}
     )
     return found
+
+
+def _fold(connection: Connection, known: Known, mine: uuid.UUID, stranger: uuid.UUID) -> bool:
+    """A payment was taken for somebody else's before its key told that it is ours. What it had
+    come to by then stays true; whether that was its end."""
+    ours, theirs = known.attempts[mine], known.attempts[stranger]
+    further = AttemptState(theirs.state) in ATTEMPT_TRANSITIONS[AttemptState(ours.state)]
+    both = {"mine": mine, "stranger": stranger, "further": further}
+    for name in ("take_over", "fold_attempt"):
+        connection.execute(query("ledger", name), both)
+    return further and AttemptState(theirs.state) in _FINAL
 
 
 def _tells(payment: PaymentSeen, state: AttemptState, row: Row[Any]) -> bool:
