@@ -50,4 +50,5 @@ def tenant(
         yield connection
 
 
-Tenant = Annotated[Connection, Depends(tenant)]
+# committed before the answer leaves: what a caller is told is so
+Tenant = Annotated[Connection, Depends(tenant, scope="function")]

@@ -197,6 +197,18 @@ set
     updated_at = :now
 where id = :id;
 
+-- name: debt_of_case
+-- Index: pk_cases.
+select c.obligation_id from cases as c
+where c.id = :id;
+
+-- name: lock_case
+-- Index: pk_cases.
+select c.obligation_id, c.state, c.close_reason
+from cases as c
+where c.id = :id
+for update;
+
 -- name: look_again
 -- Index: pk_cases.
 update cases set decide_at = :at, updated_at = :now

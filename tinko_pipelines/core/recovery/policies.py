@@ -83,6 +83,11 @@ def add_policy_version(
     return made
 
 
+def org_timezone(connection: Connection, org_id: uuid.UUID) -> str:
+    """The organisation's IANA zone."""
+    return str(connection.execute(query("rules", "zone"), {"org_id": org_id}).scalar_one())
+
+
 class Pinned:
     """The policy and the rules that each of some cases was opened with, read once a batch."""
 
