@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 import typer.core
 
+from tinko_pipelines import backfill_cli, connect_cli, explain_cli
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,6 +40,9 @@ db = typer.Typer(help="The databases' schemas.", no_args_is_help=True)
 keys = typer.Typer(help="API keys of organisations.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(keys, name="keys")
+app.add_typer(explain_cli.app, name="explain")
+app.add_typer(connect_cli.app, name="connect")
+app.command("backfill")(backfill_cli.backfill)
 
 
 def fail(text: str) -> NoReturn:
@@ -116,7 +121,7 @@ def db_upgrade(
     """Bring the databases to the newest schema: those the environment names, else `.tinko`'s."""
     if only not in {None, "postgres", "clickhouse"}:
         fail(f"--only is postgres or clickhouse, not {only}")
-    _embedded_by_default()
+    embedded_by_default()
     if only in {None, "postgres"}:
         from tinko_pipelines.local import migrate
 
@@ -152,13 +157,13 @@ def keys_create(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "cli",
 ) -> None:
     """Make an API key; it is shown this once, only its hash is kept."""
-    _embedded_by_default()
+    embedded_by_default()
     from tinko_pipelines.local.bootstrap import create_key
 
     typer.echo(create_key(organisation=organisation, name=name))
 
 
-def _embedded_by_default() -> None:
+def embedded_by_default() -> None:
     """Point this process at the stack in `.tinko/`, unless its environment names a database."""
     from tinko_pipelines.local.stack import open_stack
 

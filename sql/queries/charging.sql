@@ -93,8 +93,8 @@ select pg_advisory_xact_lock(hashtextextended('instrument:' || :instrument, 0));
 update attempts
 set
     state = 'submitted', idempotency_key = :key, submitted_at = :now, submitted_wall = :wall,
-    guard_rows = cast(:guard_rows as jsonb), amount_minor = :amount, door_id = :door_id,
-    updated_at = :now
+    guard_rows = cast(:guard_rows as jsonb), evidence = cast(:evidence as jsonb),
+    amount_minor = :amount, door_id = :door_id, updated_at = :now
 where
     id = :id and state = 'claimed' and lease_token = :token and lease_until_wall > :wall
 returning id;

@@ -9,8 +9,9 @@ from tests.contract.sandbox_server import Receiver, Sandbox
 from tests.integration.recovery.money_stage import Shop
 from tinko_pipelines.core.settings import get_settings
 
-# partitions of the tests' databases stand from June 2026 on
-START = "2026-09-07T06:00:00+00:00"
+# partitions of the tests' databases stand from June 2026 on; a Tuesday: what tests charge five or
+# ten days later is debited on a day when India's banks are open
+START = "2026-09-22T06:00:00+00:00"
 KEY = base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 

@@ -144,7 +144,9 @@ class Charger:
             query("charging", "lock_instrument"),
             {"instrument": f"{account.psp}:{account.account_id}:{instrument}"},
         )
-        counted = counted_on(connection, account.psp, account.account_id, [instrument], now)
+        counted = counted_on(
+            connection, account.psp, account.account_id, [instrument], now, [debt.id]
+        )
         tries = connection.execute(
             query("recovery", "attempt_views"), {"obligation_ids": [debt.id]}
         ).all()
@@ -195,6 +197,7 @@ class Charger:
             | {
                 "key": request.idempotency_key,
                 "guard_rows": json.dumps(permission.verdict.rows),
+                "evidence": permission.evidence,
                 "amount": request.amount,
                 "door_id": request.door_id,
                 "now": now,

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
+from tinko_pipelines.core.guards.evidence import evidence_of
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
 from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS
 from tinko_pipelines.core.psp.types import (
@@ -39,12 +40,16 @@ BRIEFLY = timedelta(minutes=5)  # the same for news that wait in the inbox
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """`granted`, or why not: `again_at` where waiting helps, else the attempt is dropped."""
+    """`granted`, or why not: `again_at` where waiting helps, else the attempt is dropped.
+
+    `evidence`: where granted, what it was granted on, for the attempt to keep.
+    """
 
     granted: bool
     reason: str
     again_at: datetime | None = None
     verdict: Verdict | None = None
+    evidence: str | None = None
 
 
 def charge_door(seen: Observation) -> DoorSeen | None:
@@ -119,7 +124,7 @@ def may_charge(
     verdict = evaluate(facts, now)
     if not verdict.allowed:
         return Permission(False, f"guard.{verdict.denied_by}", verdict.next_at, verdict)
-    return Permission(True, "allowed", None, verdict)
+    return Permission(True, "allowed", None, verdict, evidence_of(facts, now, verdict))
 
 
 def facts_of(

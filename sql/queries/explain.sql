@@ -1,0 +1,12 @@
+-- name: attempt
+-- An attempt, what was decided that led to it, under which policy, and what it was allowed on.
+-- Indexes: pk_attempts, pk_decisions, pk_policy_versions.
+select
+    a.id, a.org_id, a.obligation_id, a.case_id, a.psp, a.actor, a.state, a.amount_minor,
+    a.currency, a.method, a.network, a.country, a.instrument_key, a.psp_payment_id, a.scheduled_at,
+    a.submitted_at, a.evidence, a.decision_id, d.action, d.act_at, d.reasons, d.inputs,
+    d.decided_at, p.version as policy_version, p.definition as policy
+from attempts as a
+left join decisions as d on a.decision_id = d.id
+left join policy_versions as p on d.policy_version_id = p.id
+where a.id = :id;

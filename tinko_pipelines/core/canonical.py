@@ -1,0 +1,158 @@
+"""Values as JSON and back, byte for byte the same for the same value.
+
+What a decision or a verdict was made on is stored so, and made again from it. Dataclasses are
+written field by field and read by their annotations, so that a new field needs nothing here: one
+that an older document lacks takes its default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from pydantic import BaseModel
+
+T = TypeVar("T")
+_SCALARS = (str, int, bool, float, type(None))
+
+
+_WRITE: Mapping[type[Any], Callable[[Any], Any]] = {
+    date: lambda value: value.isoformat(),
+    time: lambda value: value.isoformat(),
+    timedelta: lambda value: value // timedelta(microseconds=1),
+    UUID: str,
+}
+
+
+def dumps(plain: Any) -> str:
+    """Canonical JSON: keys sorted, no spaces, no escapes that are not needed, no NaN."""
+    return json.dumps(
+        plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def to_json(value: Any) -> str:
+    """`value` as canonical JSON. Raises TypeError for a type that has no form here."""
+    return dumps(to_plain(value))
+
+
+def to_plain(value: Any) -> Any:
+    """`value` in dicts, lists, strings, numbers, booleans and None. Instants are written in UTC."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise TypeError(f"{value} names no instant: it has no zone")
+        return value.astimezone(UTC).isoformat()
+    for kind, write in _WRITE.items():
+        if isinstance(value, kind):
+            return write(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value):
+        fields = dataclasses.fields(value)
+        return {one.name: to_plain(getattr(value, one.name)) for one in fields}
+    if isinstance(value, Mapping):
+        return {_key(name): to_plain(one) for name, one in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted((to_plain(one) for one in value), key=dumps)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [to_plain(one) for one in value]
+    raise TypeError(f"a {type(value).__name__} has no canonical form")
+
+
+def _key(name: Any) -> str:
+    plain = to_plain(name)
+    if not isinstance(plain, str):
+        raise TypeError(f"{name!r} is no name for a member")
+    return plain
+
+
+def from_json(wanted: type[T], text: str) -> T:
+    """The `wanted` that to_json wrote. Raises ValueError where the text is not one."""
+    return from_plain(wanted, json.loads(text))
+
+
+def from_plain(wanted: type[T], plain: Any) -> T:
+    """The `wanted` that to_plain wrote; members that no field has are passed over.
+
+    Raises ValueError where a member is missing that has no default, or is of another type.
+    """
+    try:
+        return cast("T", _read(wanted, plain))
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"this is no {getattr(wanted, '__name__', wanted)}: {error}") from error
+
+
+def _read(wanted: Any, plain: Any) -> Any:
+    origin = get_origin(wanted)
+    if wanted is Any:
+        return plain
+    if origin in (Union, types.UnionType):
+        return _read_union(get_args(wanted), plain)
+    if origin is Literal:
+        if plain not in get_args(wanted):
+            raise TypeError(f"{plain!r} is none of {get_args(wanted)}")
+        return plain
+    if origin is not None:
+        return _read_many(origin, get_args(wanted), plain)
+    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
+        hints = _hints(wanted)
+        named = [one.name for one in dataclasses.fields(wanted) if one.init and one.name in plain]
+        return wanted(**{name: _read(hints[name], plain[name]) for name in named})
+    if issubclass(wanted, BaseModel):
+        return wanted.model_validate(plain)
+    return _read_scalar(wanted, plain)
+
+
+def _read_scalar(wanted: type[Any], plain: Any) -> Any:
+    if issubclass(wanted, datetime | date | time):
+        return wanted.fromisoformat(plain)
+    if issubclass(wanted, timedelta):
+        return timedelta(microseconds=plain)
+    if issubclass(wanted, Enum | UUID):
+        return wanted(plain)
+    # True is an int to Python, and a whole float is written without its point
+    if type(plain) is wanted or (wanted is float and type(plain) is int):
+        return wanted(plain) if plain is not None else None
+    raise TypeError(f"{plain!r} is no {wanted.__name__}")
+
+
+def _read_union(choices: tuple[Any, ...], plain: Any) -> Any:
+    if plain is None and type(None) in choices:
+        return None
+    problems = []
+    for one in choices:
+        if one is type(None):
+            continue
+        try:
+            return _read(one, plain)
+        except (TypeError, ValueError, KeyError) as error:
+            problems.append(str(error))
+    raise TypeError("; ".join(problems) or f"{plain!r} is none of {choices}")
+
+
+def _read_many(origin: Any, parts: tuple[Any, ...], plain: Any) -> Any:
+    if issubclass(origin, Mapping):
+        return {_read(parts[0], name): _read(parts[1], one) for name, one in plain.items()}
+    if issubclass(origin, tuple) and not (len(parts) == 2 and parts[1] is Ellipsis):
+        return tuple(_read(part, one) for part, one in zip(parts, plain, strict=True))
+    read = (_read(parts[0], one) for one in plain)
+    if issubclass(origin, tuple | AbstractSet):
+        return (tuple if issubclass(origin, tuple) else frozenset)(read)
+    return list(read) if origin is list else tuple(read)
+
+
+@cache
+def _hints(wanted: type[Any]) -> dict[str, Any]:
+    return get_type_hints(wanted)
