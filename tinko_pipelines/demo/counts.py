@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from tinko_pipelines.core.analytics.compare import mart_vs_ledger
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.ledger.consequences import RECOVERED_BY
+from tinko_pipelines.core.ledger.cases import RECOVERED_BY
 
 
 def ledger_counts(engine: Engine) -> dict[str, Any]:
