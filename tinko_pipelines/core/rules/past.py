@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.recovery.places import timezone_of
+from tinko_pipelines.core.recovery.policies import org_timezone
 from tinko_pipelines.core.rules.compiled import FACTS_SCHEMA
-from tinko_pipelines.core.rules.store import zone_of_org
 
 MOST_FAILURES = 1_000_000
 PIECE_BYTES = 16 * 2**20
@@ -58,7 +58,7 @@ def load_past(connection: Connection, org_id: uuid.UUID, limit: int = MOST_FAILU
     whole: half of its failures would be counted wrong.
     """
     connection.execute(query("rules", "read_only"), {"milliseconds": TIMEOUT_MILLISECONDS})
-    org_zone = zone_of_org(connection, org_id)
+    org_zone = org_timezone(connection, org_id)
     pieces = [_parse(piece) for piece in _copied(connection, org_id, limit + 1)]
     rows = pl.concat(pieces) if pieces else pl.DataFrame(schema=_COPIED)
     truncated = rows.height > limit

@@ -201,14 +201,6 @@ def rules_as_of(connection: Connection, org_id: uuid.UUID, at: datetime) -> Rule
     return RuleStore(connection, org_id).as_of(at)
 
 
-def zone_of_org(connection: Connection, org_id: uuid.UUID) -> str:
-    """The zone of the tz database an organisation lives by. Raises NotFound."""
-    zone = connection.scalar(query("rules", "zone"), {"org_id": org_id})
-    if zone is None:
-        raise NotFound(f"there is no organisation {org_id}")
-    return str(zone)
-
-
 def _version(row: Row[Any]) -> RuleVersion:
     return RuleVersion(
         rule_id=row.rule_id,

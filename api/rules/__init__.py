@@ -1,0 +1,1 @@
+"""Rules: keeping them, explaining them, and trying a draft on the past."""
