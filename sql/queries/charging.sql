@@ -1,3 +1,46 @@
+-- name: refill
+-- Token buckets as they stand at :now, locked; one that nobody has used yet is full. The house's is
+-- asked for first and alone, so claims wait for each other there. Index: pk_call_budgets.
+insert into call_budgets (key, tokens, refilled_at)
+select k.key, :capacity, :now
+from unnest(cast(:keys as text[])) as k (key)
+order by k.key
+on conflict (key) do update
+    set
+        tokens = least(
+            excluded.tokens,
+            call_budgets.tokens + :rate * greatest(
+                0, extract(epoch from excluded.refilled_at - call_budgets.refilled_at)
+            )
+        ),
+        refilled_at = greatest(call_budgets.refilled_at, excluded.refilled_at)
+returning key, tokens;
+
+-- name: spend
+-- Index: pk_call_budgets.
+update call_budgets
+set tokens = tokens - s.spent
+from unnest(cast(:keys as text[]), cast(:spent as int[])) as s (key, spent)
+where call_budgets.key = s.key;
+
+-- name: resting
+-- Connections that get fewer than asked for: their breaker is open, or lets one through, or their
+-- bucket is empty. Scans two tables as small as there are connections.
+select
+    h.connection_id,
+    case when h.open_until_wall > :wall then 0 else 1 end as most
+from connection_health as h
+where h.open_until_wall is not null
+union all
+select
+    cast(substr(b.key, length('connection:') + 1) as uuid) as connection_id,
+    0 as most
+from call_budgets as b
+where
+    b.key like 'connection:%'
+    and b.tokens
+    + :rate * greatest(0, extract(epoch from cast(:now as timestamptz) - b.refilled_at)) < 1;
+
 -- name: due
 -- Attempts of ours whose time has come, with their debts: whoever writes a debt locks it first and
 -- its attempts after it, and one that is being written waits its turn. Index: ix_attempts_due.
@@ -6,6 +49,7 @@ from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 where
     a.state = 'scheduled' and a.scheduled_at <= :now
+    and a.connection_id <> all(cast(:shut as uuid[]))
     and o.state in ('open', 'partially_paid')
 order by a.scheduled_at, a.id
 limit :limit
@@ -29,11 +73,39 @@ delete from charge_locks
 where token = :token;
 
 -- name: claim
--- Index: pk_attempts.
+-- Take the debts' locks, and claim the attempts whose debt was free: arrays, one debt once. The rows
+-- are locked by `due` and the order of the locks is everybody's. Index: pk_charge_locks, pk_attempts.
+with asked as (
+    select t.id, t.org_id, t.obligation_id, t.token
+    from
+        unnest(
+            cast(:ids as uuid[]), cast(:org_ids as uuid[]), cast(:obligation_ids as uuid[]),
+            cast(:tokens as uuid[])
+        ) as t (id, org_id, obligation_id, token)
+),
+
+locked as (
+    insert into charge_locks (
+        obligation_id, org_id, purpose, attempt_id, token, lease_until_wall
+    )
+    select q.obligation_id, q.org_id, 'charge', q.id, q.token, :lease_until
+    from asked as q
+    order by q.obligation_id
+    on conflict (obligation_id) do update
+        set
+            purpose = excluded.purpose, attempt_id = excluded.attempt_id, token = excluded.token,
+            lease_until_wall = excluded.lease_until_wall
+        where charge_locks.purpose = 'door' and charge_locks.lease_until_wall < :wall
+    returning attempt_id, token
+)
+
 update attempts
-set state = 'claimed', lease_token = :token, lease_until_wall = :lease_until, updated_at = :now
-where id = :id and state = 'scheduled'
-returning id;
+set
+    state = 'claimed', lease_token = locked.token, lease_until_wall = :lease_until,
+    updated_at = :now
+from locked
+where attempts.id = locked.attempt_id and attempts.state = 'scheduled'
+returning attempts.id;
 
 -- name: claimed
 -- What a charge needs to know. Index: pk_attempts.
@@ -42,7 +114,8 @@ select
     a.amount_minor, a.currency, a.method, a.network, a.country, a.instrument_key,
     a.payment_method_ref, a.idempotency_key, a.lease_token, a.lease_until_wall, a.submitted_at,
     a.submitted_wall, a.empty_reads, a.last_read_wall,
-    o.customer_ref, o.payer_email, o.payer_phone, o.description, o.due_minor
+    o.customer_ref, o.payer_email, o.payer_phone, o.description, o.due_minor,
+    (select c.state from cases as c where c.obligation_id = a.obligation_id) as case_state
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 where a.id = :id;
@@ -152,18 +225,23 @@ set empty_reads = empty_reads + 1, last_read_wall = :wall, updated_at = :now
 where id = :id and state = 'unknown';
 
 -- name: due_count
--- What the sensor rings for. Index: ix_attempts_due.
+-- What the sensor rings for: not for connections whose breaker is open. Index: ix_attempts_due.
 select
     count(*) as due,
-    min(a.id::text) as oldest
+    min(cast(a.id as text)) as oldest
 from attempts as a
-where a.state = 'scheduled' and a.scheduled_at <= :now;
+where
+    a.state = 'scheduled' and a.scheduled_at <= :now
+    and not exists (
+        select 1 from connection_health as h
+        where h.connection_id = a.connection_id and h.open_until_wall > :wall
+    );
 
 -- name: unresolved_count
 -- Index: ix_attempts_unresolved.
 select
     count(*) as waiting,
-    min(a.id::text) as oldest
+    min(cast(a.id as text)) as oldest
 from attempts as a
 where
     a.state in ('claimed', 'submitted', 'unknown')
@@ -174,4 +252,70 @@ where
 -- Index: pk_attempts.
 update attempts
 set scheduled_at = :again_at, updated_at = :now
-where id = :id and state = 'scheduled';
+where id = any(cast(:ids as uuid[])) and state = 'scheduled';
+
+-- name: count_failure
+-- One more call in a row without an answer. While the breaker is open only its probe counts: what
+-- was under way when it opened says nothing new. Index: pk_connection_health.
+insert into connection_health (connection_id, org_id, failures, updated_wall)
+values (:connection_id, :org_id, 1, :wall)
+on conflict (connection_id) do update
+    set failures = connection_health.failures + 1, updated_wall = excluded.updated_wall
+    where
+    :probe
+    or connection_health.open_until_wall is null
+    or connection_health.open_until_wall <= excluded.updated_wall
+returning failures;
+
+-- name: open_breaker
+-- Index: pk_connection_health.
+update connection_health set open_until_wall = :until, updated_wall = :wall
+where connection_id = any(cast(:connection_ids as uuid[]));
+
+-- name: close_breaker
+-- Index: pk_connection_health.
+update connection_health set failures = 0, open_until_wall = null, updated_wall = :wall
+where connection_id = :connection_id and failures > 0;
+
+-- name: ours
+-- Every attempt of ours; scanned (the chaos proof's judge).
+select a.id, a.state, a.psp_payment_id, a.scheduled_at, a.obligation_id
+from attempts as a
+where a.actor = 'tinko'
+order by a.id;
+
+-- name: left_alone
+-- Cases under way that nothing will wake: no instant, and no attempt of ours that may end; scanned.
+select c.id, c.state
+from cases as c
+where
+    c.state in ('open', 'retrying', 'awaiting_payer')
+    and c.decide_at is null
+    and not exists (
+        select 1 from attempts as a
+        where
+            a.obligation_id = c.obligation_id and a.actor = 'tinko'
+            and a.state in (
+                'scheduled', 'claimed', 'submitted', 'unknown', 'pending', 'requires_action'
+            )
+    )
+order by c.id;
+
+-- name: orphaned_locks
+-- Locks for a charge whose attempt is not open any more; scanned.
+select k.obligation_id
+from charge_locks as k
+left join attempts as a on k.attempt_id = a.id
+where
+    k.purpose = 'charge'
+    and coalesce(a.state not in ('claimed', 'submitted', 'unknown', 'pending'), true)
+order by k.obligation_id;
+
+-- name: late_successes
+-- Attempts of ours that were failed before they succeeded; scanned.
+select count(*) as late
+from state_history as h
+inner join attempts as a on h.entity_id = a.id
+where
+    h.entity = 'attempt' and h.from_state = 'failed' and h.to_state = 'succeeded'
+    and a.actor = 'tinko';

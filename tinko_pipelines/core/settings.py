@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tinko_pipelines.core.errors import SettingsError
+from tinko_pipelines.core.errors import InvalidInput, SettingsError
+from tinko_pipelines.core.failures.override_rules import parse_rules_text
 
 
 class Settings(BaseSettings):
@@ -64,6 +65,8 @@ class Settings(BaseSettings):
     razorpay_webhook_secret: SecretStr | None = None
 
     psp_timeout_seconds: float = Field(20.0, gt=0, le=120)
+    retry_budget_per_minute: float = Field(3000.0, gt=0)
+    connection_retry_budget_per_minute: float = Field(1500.0, gt=0)
     webhook_max_bytes: int = Field(1_048_576, ge=1024)
     rules_default_max_depth: int = Field(8, ge=1, le=64)
     payment_failure_rules: str | None = None
@@ -77,6 +80,16 @@ class Settings(BaseSettings):
     oauth_google_client_id: str | None = None
     oauth_google_client_secret: SecretStr | None = None
 
+    @field_validator("payment_failure_rules")
+    @classmethod
+    def _rules_can_be_read(cls, text: str | None) -> str | None:
+        try:
+            if text and text.strip():
+                parse_rules_text(text)
+        except InvalidInput as error:
+            raise ValueError(error.detail) from None
+        return text
+
 
 @cache
 def get_settings() -> Settings:
@@ -88,7 +101,8 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            f"{'.'.join(str(part) for part in item['loc']).upper()}:"
+            f" {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors()
         )
         raise SettingsError(f"the environment has malformed settings: {wrong}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -32,9 +32,9 @@ def free_ports(low: int = 18_000, high: int = 19_900) -> Ports:
 
 
 @contextmanager
-def stage(data: Path) -> Iterator[Stack]:
-    """The stack, started afresh in `data` (wiped first) and stopped after; this process's
-    environment and settings are its.
+def stage(data: Path, parts: Sequence[str] = PARTS) -> Iterator[Stack]:
+    """The stack, of these parts, started afresh in `data` (wiped first) and stopped after; this
+    process's environment and settings are its.
 
     Raises what the supervisor raises: PartFailed names the part and shows the end of its log.
     """
@@ -46,6 +46,6 @@ def stage(data: Path) -> Iterator[Stack]:
     stack = open_stack(Layout(data.resolve()), moved)
     os.environ.update(stack.environment)
     get_settings.cache_clear()
-    supervisor = Supervisor(stack, choose(PARTS), lambda text: None)
+    supervisor = Supervisor(stack, choose(parts), lambda text: None)
     with supervisor.running():
         yield stack

@@ -101,7 +101,7 @@ class Shop:
             keys.api_key, keys.api_secret, (account["webhook_secret"],), keys.base_url
         )
         with unit_of_work(self.engine) as connection:
-            self.org = create_organisation(connection, "acme", "Acme", self.clock.now())
+            self.org = create_organisation(connection, f"acme-{psp}", "Acme", self.clock.now())
             self.connection_id = create_connection(
                 connection, self.org.org_id, self.stage.psp, account["account_id"], credentials,
                 self.clock.now(), livemode=False,

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.ledger.states import ATTEMPT_TRANSITIONS, AttemptState, sources
+from tinko_pipelines.core.ledger.states import (
+    ACTIVE_CASES,
+    ATTEMPT_TRANSITIONS,
+    COLLECTIBLE,
+    AttemptState,
+    sources,
+)
 
 _CERTAIN = frozenset({AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.NOT_SENT})
 # the lock is freed and the case is decided anew: the outcome is certain, or only the payer, at the
@@ -69,7 +76,7 @@ def give_back(
     no longer ours.
     """
     state = AttemptState.CANCELLED if again_at is None else AttemptState.SCHEDULED
-    if again_at is not None and not _still_chargeable(connection, obligation_id):
+    if again_at is not None and not _still_wanted(connection, attempt_id, obligation_id):
         state = AttemptState.CANCELLED
     given = connection.execute(
         query("charging", "give_back"),
@@ -92,6 +99,15 @@ def give_back(
     return True
 
 
-def _still_chargeable(connection: Connection, obligation_id: uuid.UUID) -> bool:
+def is_case_closed(attempt: Row[Any]) -> bool:
+    """Whether the debt's case was given up or closed; an attempt without a case stands alone.
+
+    `attempt` is a row of `claimed`.
+    """
+    return attempt.case_state is not None and attempt.case_state not in ACTIVE_CASES
+
+
+def _still_wanted(connection: Connection, attempt_id: uuid.UUID, obligation_id: uuid.UUID) -> bool:
     debt = connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id}).one()
-    return debt.state in ("open", "partially_paid")
+    attempt = connection.execute(query("charging", "claimed"), {"id": attempt_id}).one()
+    return debt.state in COLLECTIBLE and not is_case_closed(attempt)

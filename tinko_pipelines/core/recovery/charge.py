@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,9 +19,9 @@ from sqlalchemy import Connection, Engine, Row
 from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.errors import PspError, PspRateLimited, PspRejected
+from tinko_pipelines.core.errors import PspError, PspRateLimited, PspRejected, PspUnreachable
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
-from tinko_pipelines.core.ledger.states import AttemptState
+from tinko_pipelines.core.ledger.states import COLLECTIBLE, AttemptState
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     Observation,
@@ -30,7 +29,7 @@ from tinko_pipelines.core.psp.types import (
     Ref,
     RefKind,
 )
-from tinko_pipelines.core.recovery import attempts
+from tinko_pipelines.core.recovery import attempts, breaker
 from tinko_pipelines.core.recovery.claim import Claim
 from tinko_pipelines.core.recovery.outcome import record_outcome, request_for
 from tinko_pipelines.core.recovery.permission import (
@@ -41,6 +40,7 @@ from tinko_pipelines.core.recovery.permission import (
     may_charge,
     other_open_doors,
 )
+from tinko_pipelines.core.recovery.points import Point, no_point
 from tinko_pipelines.core.recovery.views import as_counted, counted_on
 from tinko_pipelines.core.tenants.desk import Desk, Seat
 
@@ -49,10 +49,6 @@ log = logging.getLogger(__name__)
 # calls that a charge makes one after the other, the last of which moves money (Razorpay: order,
 # customer, new order, debit)
 SEND_CALLS = 4
-
-
-def no_point(label: str) -> None:
-    """Where a chaos test would kill the process."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Charger:
     clock: Clock
     wall: WallClock
     timeout: float
-    point: Callable[[str], None] = no_point
+    point: Point = no_point
 
     def make(self, claim: Claim) -> str:
         """Make one attempt; returns what became of it: a state, or why it was not sent."""
@@ -76,15 +72,16 @@ class Charger:
             seen = self._read(seat, claim.obligation_id)
         except PspError as error:
             # nothing was sent: the PSP did not even answer a question
-            return self._give_back(claim, Permission(False, error.code, self.clock.now() + PAUSE))
+            paused = Permission(False, error.code, self.clock.now() + PAUSE)
+            return self._give_back(claim, paused, seat, error)
         self.point("read")
         request, permission = self._submit(seat, claim, seen)
         if request is None:
-            return self._give_back(claim, permission)
+            return self._give_back(claim, permission, seat)
         self.point("submitted")
-        outcome = self._send(seat, claim, request)
+        outcome, trouble = self._send(seat, claim, request)
         self.point("sent")
-        state = self._record(seat, claim, outcome)
+        state = self._record(seat, claim, outcome, trouble)
         self.point("recorded")
         return state
 
@@ -114,12 +111,15 @@ class Charger:
             fence = {"id": claim.attempt_id, "token": claim.token, "wall": wall}
             if connection.execute(query("charging", "hold"), fence).one_or_none() is None:
                 return None, Permission(False, "lease.lost")
+            self.point("held")
             attempt = connection.execute(
                 query("charging", "claimed"), {"id": claim.attempt_id}
             ).one()
             debt = connection.execute(
                 query("ledger", "lock_obligation"), {"id": attempt.obligation_id}
             ).one()
+            if debt.state in COLLECTIBLE and attempts.is_case_closed(attempt):
+                return None, Permission(False, f"case.{attempt.case_state}")
             permission = self._permission(connection, seat, attempt, debt, seen, now)
             door = charge_door(seen)
             if not permission.granted or door is None:
@@ -127,6 +127,7 @@ class Charger:
             self.point("permitted")
             request = request_for(attempt, debt, door)
             self._commit_to_send(connection, seat, attempt, permission, request, fence, now)
+            self.point("submitting")
         return request, permission
 
     def _permission(
@@ -220,24 +221,40 @@ class Charger:
             },
         )
 
-    def _send(self, seat: Seat, claim: Claim, request: ChargeRequest) -> Outcome:
-        """Never after the lease: a send that could outlive it is not begun (real time)."""
-        if self.wall.monotonic() + self.timeout * SEND_CALLS >= claim.deadline:
-            return Outcome(None, sent=False, detail="the lease was over before it could be sent")
-        try:
-            return seat.adapter.charge(request)
-        except (PspRejected, PspRateLimited) as error:
-            return Outcome(None, sent=False, detail=f"{error.code}: {error.detail}")
-        except PspError as error:
-            return Outcome(None, detail=f"{error.code}: {error.detail}")
+    def _send(
+        self, seat: Seat, claim: Claim, request: ChargeRequest
+    ) -> tuple[Outcome, PspError | None]:
+        """Never after the lease: a send that could outlive it is not begun (real time).
 
-    def _record(self, seat: Seat, claim: Claim, outcome: Outcome) -> str:
+        Returns what came of it, and the PSP's error where there was one.
+        """
+        if self.wall.monotonic() + self.timeout * SEND_CALLS >= claim.deadline:
+            late = Outcome(None, sent=False, detail="the lease was over before it could be sent")
+            return late, None
+        self.point("sending")
+        try:
+            return seat.adapter.charge(request), None
+        except PspError as error:
+            sent = not isinstance(error, PspRejected | PspRateLimited)
+            return Outcome(None, sent=sent, detail=f"{error.code}: {error.detail}"), error
+
+    def _record(self, seat: Seat, claim: Claim, outcome: Outcome, error: PspError | None) -> str:
         """The third transaction: what came of it, `unknown` where nobody can say."""
         now = self.clock.now()
         with unit_of_work(self.engine) as connection:
-            return record_outcome(connection, seat, claim.attempt_id, outcome, now)
+            state = record_outcome(connection, seat, claim.attempt_id, outcome, now)
+            self._note_health(connection, seat, claim, error)
+            self.point("recording")
+        return state
 
-    def _give_back(self, claim: Claim, permission: Permission) -> str:
+    def _give_back(
+        self,
+        claim: Claim,
+        permission: Permission,
+        seat: Seat | None = None,
+        error: PspError | None = None,
+    ) -> str:
+        """Nothing was sent; `seat` where its PSP was asked."""
         now = self.clock.now()
         with unit_of_work(self.engine) as connection:
             attempts.give_back(
@@ -248,4 +265,17 @@ class Charger:
                 again_at=permission.again_at,
                 now=now,
             )
+            if seat is not None:
+                self._note_health(connection, seat, claim, error)
+            self.point("giving_back")
+        self.point("given_back")
         return permission.reason
+
+    def _note_health(
+        self, connection: Connection, seat: Seat, claim: Claim, error: PspError | None
+    ) -> None:
+        """Last in its transaction: the row is one for all attempts of the connection."""
+        if isinstance(error, PspUnreachable):
+            breaker.failed(connection, seat.account, self.wall.now(), probe=claim.probe)
+        else:
+            breaker.answered(connection, claim.connection_id, self.wall.now())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,13 +19,22 @@ from sqlalchemy import Engine, Row
 from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.errors import PspError
+from tinko_pipelines.core.errors import PspError, PspUnreachable
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.states import AttemptState
-from tinko_pipelines.core.psp.types import DoorKind, DoorSeen, DoorStatus, Outcome, Ref, RefKind
-from tinko_pipelines.core.recovery import attempts
+from tinko_pipelines.core.psp.types import (
+    ChargeRequest,
+    DoorKind,
+    DoorSeen,
+    DoorStatus,
+    Outcome,
+    Ref,
+    RefKind,
+)
+from tinko_pipelines.core.recovery import attempts, breaker
 from tinko_pipelines.core.recovery.outcome import record_outcome, request_for
 from tinko_pipelines.core.recovery.permission import CHARGEABLE
+from tinko_pipelines.core.recovery.points import Point, no_point
 from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
@@ -38,42 +47,96 @@ EMPTY_READS = 2
 
 
 def resolve_unresolved(
-    engine: Engine, desk: Desk, clock: Clock, wall: WallClock, limit: int = 100
+    engine: Engine,
+    desk: Desk,
+    clock: Clock,
+    wall: WallClock,
+    limit: int = 100,
+    point: Point = no_point,
 ) -> Counter[str]:
-    """Look after up to `limit` attempts whose lease is over; counts what became of them."""
+    """Look after up to `limit` attempts whose lease is over; counts what became of them.
+
+    A PSP that does not answer is asked once, and for the others of its connection not again.
+    """
     found: Counter[str] = Counter()
+    resolver = _Resolver(engine, desk, clock, wall, point)
     with unit_of_work(engine) as connection:
         rows = connection.execute(
             query("charging", "unresolved"), {"wall": wall.now(), "limit": limit}
         ).all()
     for row in rows:
-        found[_look_after(engine, desk, row, clock.now(), wall.now())] += 1
+        found[resolver.look_after(row)] += 1
     return found
 
 
-def _look_after(engine: Engine, desk: Desk, row: Row[Any], now: datetime, wall: datetime) -> str:
-    if row.state == AttemptState.CLAIMED:
-        with unit_of_work(engine) as connection:
-            attempts.give_back(
-                connection, row.id, row.obligation_id, row.lease_token, again_at=now, now=now
-            )
-        return "given_back"
-    with unit_of_work(engine) as connection:
-        attempts.move(connection, row.id, AttemptState.UNKNOWN, now)
-        attempt = connection.execute(query("charging", "claimed"), {"id": row.id}).one()
-    if attempt.connection_id not in desk.seats:
-        return "connection.inactive"
-    seat = desk.seat(attempt.connection_id)
-    outcome = _ask(engine, seat, attempt)
-    if outcome is None:
-        return "psp.away"
-    with unit_of_work(engine) as connection:
-        if outcome.status is not None:
-            return record_outcome(connection, seat, row.id, outcome, now)
-        return _nothing_there(connection, attempt, now, wall)
+@dataclass(frozen=True)
+class _Resolver:
+    """One pass. `away` are the connections whose PSP did not answer in it."""
+
+    engine: Engine
+    desk: Desk
+    clock: Clock
+    wall: WallClock
+    point: Point
+    away: set[uuid.UUID] = field(default_factory=set)
+
+    def look_after(self, row: Row[Any]) -> str:
+        """`row` is one of `unresolved`; returns what became of it."""
+        now = self.clock.now()
+        if row.state == AttemptState.CLAIMED:
+            with unit_of_work(self.engine) as connection:
+                attempts.give_back(
+                    connection, row.id, row.obligation_id, row.lease_token, again_at=now, now=now
+                )
+                self.point("returning")
+            return "given_back"
+        with unit_of_work(self.engine) as connection:
+            attempts.move(connection, row.id, AttemptState.UNKNOWN, now)
+            attempt = connection.execute(query("charging", "claimed"), {"id": row.id}).one()
+            self.point("doubting")
+        if attempt.connection_id not in self.desk.seats:
+            return "connection.inactive"
+        if attempt.connection_id in self.away:
+            return "psp.away"
+        seat = self.desk.seat(attempt.connection_id)
+        self.point("asking")
+        outcome = self._ask(seat, attempt)
+        self.point("asked")
+        if outcome is None:
+            return "psp.away"
+        state = self._conclude(seat, attempt, outcome)
+        self.point("concluded")
+        return state
+
+    def _ask(self, seat: Seat, attempt: Row[Any]) -> Outcome | None:
+        """What the PSP shows of it; None where nothing can be said."""
+        request = _request_of(self.engine, attempt)
+        if request is None:
+            return None
+        try:
+            return seat.adapter.find_attempt(request)
+        except PspError as error:
+            log.warning("attempt %s stays unknown: %s", attempt.id, error)
+            if isinstance(error, PspUnreachable):
+                self.away.add(attempt.connection_id)
+                with unit_of_work(self.engine) as connection:
+                    breaker.failed(connection, seat.account, self.wall.now(), probe=False)
+            return None
+
+    def _conclude(self, seat: Seat, attempt: Row[Any], outcome: Outcome) -> str:
+        now, wall = self.clock.now(), self.wall.now()
+        with unit_of_work(self.engine) as connection:
+            if outcome.status is not None:
+                state = record_outcome(connection, seat, attempt.id, outcome, now)
+            else:
+                state = _nothing_there(connection, attempt, now, wall)
+            breaker.answered(connection, attempt.connection_id, wall)
+            self.point("concluding")
+        return state
 
 
-def _ask(engine: Engine, seat: Seat, attempt: Row[Any]) -> Outcome | None:
+def _request_of(engine: Engine, attempt: Row[Any]) -> ChargeRequest | None:
+    """The call that was made, or was to be; None where its door is not in the ledger."""
     with unit_of_work(engine) as connection:
         debt = connection.execute(
             query("ledger", "lock_obligation"), {"id": attempt.obligation_id}
@@ -92,14 +155,9 @@ def _ask(engine: Engine, seat: Seat, attempt: Row[Any]) -> Outcome | None:
     if door is None:
         log.error("attempt %s went through a door that is not in the ledger", attempt.id)
         return None
-    request = replace(
+    return replace(
         request_for(attempt, debt, door), submitted_at=attempt.submitted_at - CLOCKS_APART
     )
-    try:
-        return seat.adapter.find_attempt(request)
-    except PspError as error:
-        log.warning("attempt %s stays unknown: %s", attempt.id, error)
-        return None
 
 
 def _nothing_there(connection: Any, attempt: Row[Any], now: datetime, wall: datetime) -> str:

@@ -63,8 +63,9 @@ def inbox_sensor(
 def due_attempts_sensor(
     context: dg.SensorEvaluationContext, platform: Platform
 ) -> dg.RunRequest | dg.SkipReason:
-    """Attempts whose time has come."""
-    due = _one(platform, "charging", "due_count", now=platform.clock.now())
+    """Attempts whose time has come, and whose PSP is not away."""
+    now, wall = platform.clock.now(), WallClock().now()
+    due = _one(platform, "charging", "due_count", now=now, wall=wall)
     return _ring(context, charge.name, due.oldest, due.due, "attempts are due")
 
 
