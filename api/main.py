@@ -16,6 +16,8 @@ from api.console.view import OverviewReader
 from api.console_api import endpoints as console_api
 from api.pay import endpoints as pay
 from api.payments import endpoints as payments
+from api.policies import endpoints as policies
+from api.rules import endpoints as rules
 from api.services import HERE, Services, build
 from api.webhooks import endpoints as webhooks
 from tinko_pipelines.core.settings import get_settings
@@ -46,7 +48,8 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.services = services
     app.state.overview = OverviewReader()
     errors.install(app)
-    for part in (webhooks, pay, payments, console_api, health, docs, console):
+    ours = (webhooks, pay, payments, policies, rules, console_api)
+    for part in (*ours, health, docs, console):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=HERE / "console" / "static"), name="static")
     return app
