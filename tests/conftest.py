@@ -43,6 +43,16 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", _loopback_only)
 
 
+def pytest_collection_modifyitems(items):
+    """Where workers share the tests, a file stays on one of them, and so do all that use the one
+    started stack; that group, which takes longest, comes first."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = "stack" if "up" in getattr(item, "fixturenames", ()) else file
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/chaos/"))
+
+
 @dataclass
 class Database:
     """A migrated database of one test, with an engine per role."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import tempfile
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -82,13 +87,32 @@ def is_free(port: int) -> bool:
 
 
 def free_port(low: int = 18_000, high: int = 19_999) -> int:
-    """A port nobody listens on now, for tests."""
+    """A port nobody listens on now, for tests. For a while no other process is given it, so that
+    two that start servers side by side do not race for one."""
     start = low + os.getpid() * 7 % (high - low)
     for offset in range(high - low):
         port = low + (start - low + offset) % (high - low)
-        if is_free(port):
+        if is_free(port) and _reserve(port):
             return port
     raise PortTaken(f"no port between {low} and {high} is free")
+
+
+# files locked by this process, one for each port it was given lately
+_reserved: deque[IO[bytes]] = deque()
+_KEPT = 64
+
+
+def _reserve(port: int) -> bool:
+    held = (Path(tempfile.gettempdir()) / f"tinko-port-{port}").open("ab")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        return False
+    _reserved.append(held)
+    if len(_reserved) > _KEPT:
+        _reserved.popleft().close()
+    return True
 
 
 def taken(ports: Ports, names: Iterable[str] | None = None) -> list[str]:
