@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from api import docs, errors, health
+from api.classifier import endpoints as classifier
 from api.console import endpoints as console
 from api.console.view import OverviewReader
 from api.console_api import endpoints as console_api
@@ -48,7 +49,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.services = services
     app.state.overview = OverviewReader()
     errors.install(app)
-    ours = (webhooks, pay, payments, policies, rules, console_api)
+    ours = (webhooks, pay, payments, policies, rules, classifier, console_api)
     for part in (*ours, health, docs, console):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=HERE / "console" / "static"), name="static")

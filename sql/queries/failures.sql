@@ -27,3 +27,32 @@ on conflict (attempt_id) do nothing;
 -- Index: pk_attempts.
 update attempts set classified_at = :now
 where id = any(cast(:ids as uuid[]));
+
+-- name: newest_rules_version
+-- Index: uq_failure_rule_versions_org_id_version.
+select max(version) from failure_rule_versions where org_id = :org_id;
+
+-- name: insert_rules_version
+-- A version is never changed. Index: uq_failure_rule_versions_org_id_version.
+insert into failure_rule_versions (id, org_id, version, definition, created_by, created_at)
+values (:id, :org_id, :version, cast(:definition as jsonb), :created_by, :at);
+
+-- name: rules_versions
+-- Newest first. Index: uq_failure_rule_versions_org_id_version.
+select version, definition, created_by, created_at
+from failure_rule_versions
+where org_id = :org_id
+order by version desc;
+
+-- name: rules_version
+-- Index: uq_failure_rule_versions_org_id_version.
+select version, definition, created_by, created_at
+from failure_rule_versions
+where org_id = :org_id and version = :version;
+
+-- name: newest_rules
+-- The rules that hold, of some organisations. Index: uq_failure_rule_versions_org_id_version.
+select distinct on (org_id) org_id, version, definition, created_at
+from failure_rule_versions
+where org_id = any(cast(:org_ids as uuid[]))
+order by org_id, version desc;

@@ -81,9 +81,51 @@ def test_no_advice_loosens_a_prohibition():
     assert answer.retry_advice is RetryAdvice.NEVER
 
 
+def test_a_networks_word_is_more_specific_than_the_psps():
+    said = ErrorInfo(
+        "stripe", decline_code="do_not_honor", network="visa", network_decline_code="51"
+    )
+    answer = classify(said)
+    assert answer.category is Category.INSUFFICIENT_FUNDS
+    assert answer.row == answer.category_row == "visa.network_decline_code.51"
+
+
+def test_never_is_stricter_than_asking_the_payer():
+    asked = {"network": "mastercard", "network_advice_code": "01"}
+    answer = classify(ErrorInfo("stripe", decline_code="lost_card", **asked))
+    assert answer.row == "stripe.decline_code.lost_card"
+    answer = classify(ErrorInfo("stripe", decline_code="do_not_honor", **asked))
+    assert answer.row == "mastercard.network_advice_code.01"
+
+
+def test_no_without_a_reason_leaves_the_word_to_whatever_says_more():
+    vague = {"network": "visa", "network_decline_code": "05"}
+    funds = classify(ErrorInfo("stripe", decline_code="insufficient_funds", **vague))
+    assert funds.row == funds.category_row == "stripe.decline_code.insufficient_funds"
+    bare = classify(ErrorInfo("stripe", code="expired_card", **vague))
+    assert bare.category_row == "stripe.code.expired_card"
+    for code in (None, "card_declined"):
+        alone = classify(ErrorInfo("stripe", code=code, **vague))
+        assert alone.category_row == "visa.network_decline_code.05"
+    upi = {"network": "upi", "network_decline_code": "U30"}
+    assert classify(ErrorInfo("razorpay", **upi)).category is Category.DO_NOT_HONOR
+
+
+def test_a_timeout_anywhere_may_still_be_authorised():
+    late = ErrorInfo(
+        "razorpay", reason="payment_timed_out", network="upi", network_decline_code="Z9"
+    )
+    answer = classify(late)
+    assert answer.category is Category.INSUFFICIENT_FUNDS
+    assert answer.retry_advice is RetryAdvice.POLL
+    assert answer.late_authorisation
+
+
 @pytest.mark.parametrize(
     "said",
     [
+        {"psp": "stripe", "decline_code": "made_up", "network_decline_code": "05"},
+        {"psp": "razorpay", "reason": "made_up", "network": "upi", "network_decline_code": "U30"},
         {"psp": "stripe", "code": "card_declined", "decline_code": "made_up"},
         {"psp": "razorpay", "code": "BAD_REQUEST_ERROR", "reason": "made_up"},
         {"psp": "razorpay", "code": "SERVER_ERROR", "reason": "made_up", "source": "bank"},

@@ -1,44 +1,28 @@
-import random
 from dataclasses import asdict, fields
 from itertools import chain
 from unittest import mock
 
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.proofs.prove_classify import (
+    SCHEMA,
+    STRANGE,
+    WORDS,
+    differences,
+    random_errors,
+    random_rules,
+    table_errors,
+)
+from tests.proofs.prove_classify import classify as classify_proof
 from tinko_pipelines.core.failures import vectorised, vocabulary
 from tinko_pipelines.core.failures.classifier import FIELDS, Classification, ErrorInfo, classify
-from tinko_pipelines.core.failures.codetable import CodeTable, MatchKind, default_table, parse_rows
+from tinko_pipelines.core.failures.codetable import CodeTable, default_table, parse_rows
 from tinko_pipelines.core.failures.vectorised import classify_frame
 
 ANSWERS = [field.name for field in fields(Classification)]
-SCHEMA = dict.fromkeys(FIELDS, pl.String)
 ROWS = default_table().rows
-WORDS = {
-    str(kind): sorted({key[1] for key in default_table().index[kind]})
-    for kind in MatchKind
-    if kind not in (MatchKind.DEFAULT, MatchKind.OVERRIDE)
-} | {
-    "psp": ["stripe", "razorpay"],
-    "network": ["visa", "mastercard", "MasterCard", "American Express", "rupay"],
-    "source": ["customer", "issuer_bank", "business", "gateway"],
-    "step": ["payment_authentication", "payment_authorization"],
-    "description": ["Declined."],
-}
-STRANGE = [
-    "",
-    " ",
-    "\t\n",
-    "made_up",
-    "\u212a",
-    "İ",
-    "ß",
-    "\x1ccard_expired",
-    "\u00a0card_expired",
-    "\0",
-]
 
 
 def assert_same(frame, table=None):
@@ -48,59 +32,34 @@ def assert_same(frame, table=None):
     assert got.select(ANSWERS).to_dicts() == wanted
 
 
-def draw(rng):
-    """One error: about half its fields known words, the rest missing, dressed up or strange."""
-    error = {}
-    for name in FIELDS:
-        chance, word = rng.random(), rng.choice(WORDS[name])
-        if chance < 0.5:
-            error[name] = word
-        elif chance < 0.6:
-            error[name] = rng.choice(["", " ", "\r\n"]) + word.upper() + rng.choice(["", "\t"])
-        else:
-            error[name] = rng.choice(STRANGE) if chance < 0.65 else None
-    return error
-
-
-def every_row():
-    """Each row of the table as the error it matches, in three spellings."""
-    for row in ROWS:
-        owner = "network" if row.kind.startswith("network") else "psp"
-        error = {owner: row.owner, str(row.kind): row.code}
-        error |= {"source": row.error_source, "step": row.error_step}
-        error = {name: value for name, value in error.items() if name in FIELDS}
-        yield error
-        yield {name: f" {value.upper()}\n" for name, value in error.items()}
-        yield error | {"code": "card_declined", "description": "x"}
-
-
-def test_same_answer_on_every_row_of_the_table():
-    frame = pl.DataFrame(list(every_row()), schema=SCHEMA)
+def test_each_row_decides_its_own_code():
+    frame = table_errors()
     assert frame.height == 3 * len(ROWS)
-    assert_same(frame)
-    plain = classify_frame(frame.gather_every(3))["row"].to_list()
-    assert plain == [row.id for row in ROWS]  # and each row decides its own code
+    assert classify_frame(frame.gather_every(3))["row"].to_list() == [row.id for row in ROWS]
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("encoding", [pl.String, pl.Categorical])
-def test_same_answer_on_many_random_rows(seed, encoding):
-    rng = random.Random(seed)
-    frame = pl.DataFrame([draw(rng) for _ in range(10_000)], schema=SCHEMA)
-    assert_same(frame.with_columns(pl.all().cast(encoding)))
+def test_same_answer_on_every_row_of_the_table_and_on_random_ones():
+    """In full by `make proof NAME=classify`."""
+    found = classify_proof(rows=6000, rules=60)
+    assert found.wrong == []
+    assert found.numbers["compared"] > 15_000
+
+
+def test_same_answer_on_encoded_text():
+    for frame in random_errors(3000, seed=3):
+        assert_same(frame.with_columns(pl.all().cast(pl.Categorical)))
 
 
 def test_parts_are_put_together_in_order():
-    rng = random.Random(5)
-    frame = pl.DataFrame([draw(rng) for _ in range(1000)], schema=SCHEMA)
+    (frame,) = random_errors(1000, seed=5)
     with mock.patch.object(vectorised, "PART", 99):
         assert_same(frame)
+        assert [*differences(frame, random_rules(40, seed=5))] == []
 
 
 def test_same_answer_when_the_sample_of_spellings_misses_most():
-    rng = random.Random(7)
     with mock.patch.object(vocabulary, "SAMPLE", 2):
-        assert_same(pl.DataFrame([draw(rng) for _ in range(3000)], schema=SCHEMA))
+        assert_same(*random_errors(3000, seed=7))
         clustered = [{"psp": "stripe", "decline_code": f"x{n}"} for n in range(2000)]
         clustered += [{"psp": " Stripe", "decline_code": "LOST_CARD"}] * 2
         assert_same(pl.DataFrame(clustered, schema=SCHEMA))

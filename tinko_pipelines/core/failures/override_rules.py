@@ -39,13 +39,25 @@ def _says_something(value: str) -> str:
     return value
 
 
+def _can_be_stored(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not hold a NUL character")
+    return value
+
+
 def _known_psp(value: str) -> str:
     if word(value) not in _PSPS:
         raise ValueError(f"must be one of {', '.join(sorted(_PSPS))}")
     return value
 
 
-Word = Annotated[str, StringConstraints(max_length=200), AfterValidator(_says_something)]
+Word = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    AfterValidator(_says_something),
+    AfterValidator(_can_be_stored),
+]
+Note = Annotated[str, StringConstraints(max_length=500), AfterValidator(_can_be_stored)]
 
 
 class Match(BaseModel):
@@ -92,7 +104,7 @@ class OverrideRule(BaseModel):
     category: Category
     retry_advice: RetryAdvice
     who_acts: WhoActs
-    note: Annotated[str, StringConstraints(max_length=500)] | None = None
+    note: Note | None = None
 
     @model_validator(mode="after")
     def _is_coherent(self) -> OverrideRule:
@@ -129,13 +141,25 @@ def parse_rules(document: Any) -> OverrideRules:
         return OverrideRules.model_validate_json(json.dumps(document))
     except ValidationError as error:
         wrong = [
-            {"where": ".".join(map(str, item["loc"])) or "rules", "what": item["msg"]}
+            {
+                "where": ".".join(map(str, item["loc"])) or "rules",
+                "what": item["msg"].removeprefix("Value error, "),
+            }
             for item in error.errors(include_url=False, include_context=False)
         ]
         detail = "; ".join(f"{item['where']}: {item['what']}" for item in wrong)
         raise InvalidInput(detail, errors=wrong) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"rules: not JSON: {error}") from None
+
+
+def parse_rules_text(text: str) -> OverrideRules:
+    """Rules of untrusted text, which must be JSON. Raises InvalidInput as `parse_rules`."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"rules: not JSON: {error}") from None
+    return parse_rules(document)
 
 
 @dataclass(frozen=True)
@@ -181,12 +205,17 @@ class Overrides:
 
     def find(self, error: ErrorInfo) -> CodeRow | None:
         """The row of the first rule that matches an error, or None."""
+        found = self.matching(error)
+        return found[0] if found else None
+
+    def matching(self, error: ErrorInfo) -> list[CodeRow]:
+        """The rows of all rules that match, in the merchant's order."""
         numbers = [
             number
             for named, keys in self.index.items()
             if (number := keys.get(tuple(word(getattr(error, name)) for name in named))) is not None
         ]
-        return self.rows[min(numbers)] if numbers else None
+        return [self.rows[number] for number in sorted(numbers)]
 
 
 def _row(rule: OverrideRule, number: int, origin: Origin) -> CodeRow:
