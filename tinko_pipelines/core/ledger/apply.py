@@ -127,6 +127,10 @@ def _describe(
     described = connection.execute(
         query("ledger", "describe_obligation"), values | {"id": found.obligation_id}
     ).one()
+    if not found.is_new and seen.mandate_ref not in (None, debt.mandate_ref):
+        # what is planned was planned on the instrument of before
+        touched = {"obligation_id": debt.id, "now": now}
+        connection.execute(query("ledger", "wake_case"), touched)
     return described, True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import uuid
@@ -14,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from tinko_pipelines.core.canonical import to_plain
 from tinko_pipelines.core.clock import Clock, FixedClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
@@ -138,16 +138,12 @@ def _write(connection: Connection, made: Sequence[Made], now: datetime) -> None:
 def _decision(one: Made, now: datetime) -> dict[str, Any]:
     """The row of a decision: `inputs` is all that decide() was given, to be replayed."""
     row, answer = one.case.row, one.answer
-    said = {
-        name: value
-        for name, value in dataclasses.asdict(answer).items()
-        if name not in ("action", "at")
-    }
+    said = to_plain(answer)
     inputs = {
-        "policy_version_id": str(row.policy_version_id),
+        "policy_version_id": row.policy_version_id,
         "rules": one.rules.versions,
         "now": now,
-        "view": dataclasses.asdict(one.case.view),
+        "view": one.case.view,
     }
     return {
         "id": one.id,
@@ -157,16 +153,10 @@ def _decision(one: Made, now: datetime) -> dict[str, Any]:
         "policy_version_id": row.policy_version_id,
         "action": answer.action.value,
         "act_at": answer.at,
-        "reasons": json.dumps(said),
-        "inputs": json.dumps(inputs, default=_plain),
+        "reasons": json.dumps({name: said[name] for name in said.keys() - {"action", "at"}}),
+        "inputs": json.dumps(to_plain(inputs)),
         "now": now,
     }
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"a decision's inputs hold a {type(value).__name__}")
 
 
 def _attempt(one: Made, now: datetime) -> dict[str, Any]:
