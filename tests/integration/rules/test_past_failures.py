@@ -231,7 +231,13 @@ def test_a_draft_is_judged_as_one_by_one(database, ledger):
         several = changed[change.before, change.after]
         debts = {failed[key]["obligation_id"] for key in several}
         assert change.debts == len(debts) == sum(one.debts for one in change.money)
-        assert [one.attempt_id for one in change.samples] == several[-5:][::-1]
+        newest = [failed[key]["failed_at"] for key in several[-5:][::-1]]
+        assert [one.failed_at for one in change.samples] == newest
+        assert {one.attempt_id for one in change.samples} <= {*several}
+        for one in change.samples:
+            fired = (evaluate(rules, facts[one.attempt_id]) for rules in (before, after))
+            assert [one.rule_before, one.rule_after] == [each and each.name for each in fired]
+            assert one.amount == facts[one.attempt_id].amount
     assert [(one.name, one.place) for one in told.fires] == [("many", 1), ("fraud", 2), ("vip", 3)]
     assert told.fires[0].failures == sum(one.attempt >= 3 for one in facts.values())
 

@@ -18,6 +18,7 @@ from tinko_pipelines.core.rules.actions import Action, Lasting, deciding
 from tinko_pipelines.core.rules.compiled import fire
 from tinko_pipelines.core.rules.model import RuleSet
 from tinko_pipelines.core.rules.past import Past
+from tinko_pipelines.core.rules.vocabulary import Do
 
 NO_RULE = "policy"  # no rule says what happens next, so the policy does
 SAMPLES = 5  # of each kind of change
@@ -84,55 +85,54 @@ class Backtest:
 def backtest(past: Past, before: RuleSet, after: RuleSet) -> Backtest:
     """Compare two sets of rules over the same failures. A debt that changes in two ways stands in
     both changes, and once in the totals."""
-    outcomes: dict[str, int] = {}
     old, new = fire(before, past.frame), fire(after, past.frame)
-    changed = (
-        past.frame.select(
-            "attempt_id", "obligation_id", "case_id", "failed_at", "amount", "currency"
-        )
-        .with_columns(
-            rule_before=_looked_up([one.name for one in before], None, old, pl.String()),
-            rule_after=_looked_up([one.name for one in after], None, new, pl.String()),
-            before=_looked_up(_kinds(before), NO_RULE, old, pl.String()),
-            after=_looked_up(_kinds(after), NO_RULE, new, pl.String()),
-            outcome_before=_looked_up(_numbers(before, outcomes), -1, old, pl.Int32()),
-            outcome_after=_looked_up(_numbers(after, outcomes), -1, new, pl.Int32()),
-        )
-        .filter(pl.col("outcome_before") != pl.col("outcome_after"))
-        .sort("failed_at", "attempt_id")
+    outcomes: dict[str, int] = {}
+    was, would = (
+        _looked_up(_outcomes(rules, outcomes), 0, fired)
+        for rules, fired in ((before, old), (after, new))
+    )
+    rows = (was != would).arg_true()
+    changed = past.frame.select("amount", "currency", debt=pl.col("obligation_id").rle_id())[
+        rows
+    ].with_columns(
+        row=rows,
+        before=_looked_up(_kinds(before), KINDS.index(NO_RULE), old.gather(rows)),
+        after=_looked_up(_kinds(after), KINDS.index(NO_RULE), new.gather(rows)),
     )
     counts = dict(new.drop_nulls().value_counts().iter_rows())
+    told = _Told(past.frame, before, after, old, new)
     return Backtest(
         failures=past.frame.height,
-        debts=past.frame["obligation_id"].n_unique(),
+        debts=_debts(past.frame["obligation_id"].rle_id()),
         truncated=past.truncated,
         changed_failures=changed.height,
-        changed_debts=changed["obligation_id"].n_unique(),
+        changed_debts=_debts(changed["debt"].rle_id()),
         money=_money(changed),
-        changes=tuple(_change(part) for part in _parts(changed)),
+        changes=tuple(told.change(part) for part in _parts(changed)),
         fires=tuple(
             Fires(one.name, one.place, counts.get(number, 0)) for number, one in enumerate(after)
         ),
     )
 
 
-def _looked_up(
-    values: Sequence[object], otherwise: object, fired: pl.Series, dtype: pl.DataType
-) -> pl.Series:
+KINDS = (NO_RULE, *Do)
+
+
+def _looked_up(values: Sequence[int], otherwise: int, fired: pl.Series) -> pl.Series:
     """`values` by number of the rule that fired; `otherwise` where none did."""
-    words = pl.Series([*values, otherwise], dtype=dtype)
-    return words.gather(fired.cast(pl.UInt32).fill_null(len(values)))
+    numbers = pl.Series([*values, otherwise], dtype=pl.UInt16)
+    return numbers.gather(fired.cast(pl.UInt32).fill_null(len(values)))
 
 
-def _kinds(rules: RuleSet) -> list[str]:
+def _kinds(rules: RuleSet) -> list[int]:
     decided = (deciding(one.body.then) for one in rules)
-    return [NO_RULE if one is None else one.do.value for one in decided]
+    return [KINDS.index(NO_RULE if one is None else one.do) for one in decided]
 
 
-def _numbers(rules: RuleSet, outcomes: dict[str, int]) -> list[int]:
-    """A number for each list of actions: equal lists have equal numbers, in both sets."""
+def _outcomes(rules: RuleSet, outcomes: dict[str, int]) -> list[int]:
+    """A number from 1 for each list of actions: equal lists have equal numbers, in both sets."""
     spelled = (json.dumps([_meaning(each) for each in one.body.then]) for one in rules)
-    return [outcomes.setdefault(one, len(outcomes)) for one in spelled]
+    return [outcomes.setdefault(one, len(outcomes) + 1) for one in spelled]
 
 
 def _meaning(action: Action) -> dict[str, Any]:
@@ -149,24 +149,55 @@ def _parts(changed: pl.DataFrame) -> list[pl.DataFrame]:
     return sorted(parts, key=lambda one: (-one.height, one["before"][0], one["after"][0]))
 
 
-def _change(part: pl.DataFrame) -> Change:
-    newest = part.tail(SAMPLES).reverse().select(Sample.__slots__)
-    return Change(
-        before=part["before"][0],
-        after=part["after"][0],
-        failures=part.height,
-        debts=part["obligation_id"].n_unique(),
-        money=_money(part),
-        samples=tuple(Sample(*row) for row in newest.iter_rows()),
-    )
+def _debts(numbers: pl.Series) -> int:
+    """How many runs `rle_id` has numbered."""
+    return int(numbers[-1]) + 1 if len(numbers) else 0
 
 
 def _money(changed: pl.DataFrame) -> tuple[MoneyLine, ...]:
-    """Of rows in order of time: each debt once, at its last row, per currency."""
-    last = changed.unique(["obligation_id", "currency"], keep="last")
+    """Of rows in which each debt's stand together in order of time: its last one counts."""
+    debt = pl.col("debt")
+    last = changed.filter((debt != debt.shift(-1)).fill_null(True))
     sums = last.group_by("currency").agg(
         # past 63 bits a sum would wrap around
         pl.col("amount").cast(pl.Int128).sum(),
         pl.len(),
     )
     return tuple(MoneyLine(*row) for row in sums.sort("currency").iter_rows())
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One kind of change after the other, with its newest failures as samples."""
+
+    frame: pl.DataFrame
+    before: RuleSet
+    after: RuleSet
+    old: pl.Series
+    new: pl.Series
+
+    def change(self, part: pl.DataFrame) -> Change:
+        return Change(
+            before=KINDS[part["before"][0]],
+            after=KINDS[part["after"][0]],
+            failures=part.height,
+            debts=_debts(part["debt"].rle_id()),
+            money=_money(part),
+            samples=self._samples(part["row"]),
+        )
+
+    def _samples(self, rows: pl.Series) -> tuple[Sample, ...]:
+        known = [name for name in Sample.__slots__ if not name.startswith("rule_")]
+        newest = (
+            self.frame.select("failed_at")[rows]
+            .with_columns(row=rows)
+            .top_k(SAMPLES, by=["failed_at", "row"])
+            .sort("failed_at", "row", descending=True)["row"]
+        )
+        names = _names(self.before, self.old[newest]), _names(self.after, self.new[newest])
+        shown = self.frame[newest].select(known).iter_rows()
+        return tuple(Sample(*row, *two) for row, *two in zip(shown, *names, strict=True))
+
+
+def _names(rules: RuleSet, fired: pl.Series) -> list[str | None]:
+    return [None if one is None else rules.ordered[one].name for one in fired]

@@ -45,7 +45,10 @@ PAST_SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Rows of `PAST_SCHEMA`, each debt's whole. `truncated`: there are older debts, not read."""
+    """Rows of `PAST_SCHEMA`: each debt's whole and together, in order of time.
+
+    `truncated`: there are older debts, not read.
+    """
 
     frame: pl.DataFrame
     truncated: bool
