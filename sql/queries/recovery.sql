@@ -222,7 +222,7 @@ select
     count(*) as due
 from (
     (
-        select c.id::text as id
+        select cast(c.id as text) as id
         from cases as c
         where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
         order by c.id
@@ -230,7 +230,7 @@ from (
     )
     union all
     (
-        select f.attempt_id::text as id
+        select cast(f.attempt_id as text) as id
         from failures as f
         where f.case_id is null
         order by f.attempt_id
@@ -238,7 +238,7 @@ from (
     )
     union all
     (
-        select a.id::text as id
+        select cast(a.id as text) as id
         from attempts as a
         where a.state = 'failed' and a.classified_at is null
         order by a.id
@@ -249,7 +249,7 @@ from (
 -- name: due_messages
 -- Index: ix_outbox_pending.
 select
-    min(b.id::text) as oldest,
+    min(cast(b.id as text)) as oldest,
     count(*) as due
 from outbox as b
 where
