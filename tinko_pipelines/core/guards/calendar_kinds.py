@@ -48,12 +48,13 @@ class LocalWindow(Local):
 
     windows: list[list[str]] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def in_order(self) -> LocalWindow:
-        ends = [second for pair in self.windows for second in seconds(pair)]
+    @field_validator("windows")
+    @classmethod
+    def in_order(cls, value: list[list[str]]) -> list[list[str]]:
+        ends = [second for pair in value for second in seconds(pair)]
         if ends != sorted(set(ends)):
             raise ValueError("the windows overlap, are empty or stand out of order")
-        return self
+        return value
 
 
 def seconds(pair: list[str]) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from tinko_pipelines.core.guards.model import UNRESOLVED, Counted, Facts
 
 Answer = tuple[bool, datetime | None]
+Holds = Callable[[Facts, datetime, Any], Answer]
 YES: Answer = (True, None)
 NEVER: Answer = (False, None)
 
@@ -33,7 +34,7 @@ class Params(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Kind:
     params: type[Params]
-    holds: Callable[[Facts, datetime, Any], Answer]
+    holds: Holds
 
 
 class RollingCap(Params):

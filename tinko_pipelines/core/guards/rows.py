@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tinko_pipelines.core.errors import SettingsError
 from tinko_pipelines.core.guards import calendar_kinds, kinds
-from tinko_pipelines.core.guards.kinds import Kind, Params
+from tinko_pipelines.core.guards.kinds import Holds, Kind, Params
 from tinko_pipelines.core.guards.model import Facts
 
 LIMITS = Path(__file__).with_name("limits.yaml")
@@ -43,6 +44,7 @@ SCOPES = (
     "notice_required",
 )
 _NOT = "not_"
+_SCOPE_OF = attrgetter(*SCOPES)
 
 
 class Row(BaseModel):
@@ -82,14 +84,18 @@ class Row(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One effective-dated row: in force in [since, until), midnights in UTC."""
+    """One effective-dated row: in force in [since, until), midnights in UTC.
+
+    `written` is the whole row as JSON takes it.
+    """
 
     row: Row
     params: Params
     scope: Mapping[str, frozenset[str | bool]]
     since: datetime
     until: datetime | None
-    holds: Any = field(repr=False)
+    holds: Holds = field(repr=False)
+    written: Mapping[str, Any] = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -114,15 +120,18 @@ class Limit:
                 return False
         return True
 
-    def document(self, at: datetime) -> dict[str, Any]:
-        """The whole row for the evidence of an attempt at `at`, as JSON takes it."""
-        params = self.params
-        if isinstance(params, calendar_kinds.BankingDay):
-            params = params.fixed(at)
-        said = params.model_dump(mode="json", exclude_none=True)
-        said = {k: sorted(v) if isinstance(getattr(params, k), frozenset) else v
-                for k, v in said.items()}  # fmt: skip
-        return self.row.model_dump(mode="json", exclude_none=True) | {"params": said}
+    def document(self, at: datetime) -> Mapping[str, Any]:
+        """`written` for the evidence of an attempt at `at`: with the holidays of those days."""
+        if not isinstance(self.params, calendar_kinds.BankingDay):
+            return self.written
+        return {**self.written, "params": _plain(self.params.fixed(at))}
+
+
+def _plain(params: Params) -> dict[str, Any]:
+    """Parameters as JSON, sets in order."""
+    said = params.model_dump(mode="json", exclude_none=True)
+    sets = {name for name in said if isinstance(getattr(params, name), frozenset)}
+    return {name: sorted(value) if name in sets else value for name, value in said.items()}
 
 
 def limit(written: Mapping[str, Any]) -> Limit:
@@ -146,6 +155,7 @@ def limit(written: Mapping[str, Any]) -> Limit:
         since=_midnight(row.since),
         until=None if row.until is None else _midnight(row.until),
         holds=KINDS[row.kind].holds,
+        written=row.model_dump(mode="json", exclude_none=True) | {"params": _plain(params)},
     )
 
 
@@ -188,7 +198,7 @@ class Book:
 
     def covering(self, facts: Facts) -> tuple[Limit, ...]:
         """The rows that speak of this attempt, in force or not."""
-        key = tuple(getattr(facts, name) for name in SCOPES)
+        key = _SCOPE_OF(facts)
         found = self._found.get(key)
         if found is None:
             found = tuple(one for one in self.rows if one.covers(facts))

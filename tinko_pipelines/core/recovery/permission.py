@@ -128,9 +128,18 @@ def may_charge(
 
 
 def facts_of(
-    attempt: Row[Any], debt: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
+    attempt: Row[Any],
+    debt: Row[Any],
+    tries: Sequence[Row[Any]],
+    counted: tuple[Counted, ...],
+    *,
+    notice_required: bool = False,
+    notice_delivered_at: datetime | None = None,
 ) -> Facts:
-    """The attempt as the guards see it; `tries` are rows of `attempt_views`, oldest first."""
+    """The attempt as the guards see it; `tries` are rows of `attempt_views`, oldest first.
+
+    `notice_required` where the PSP does not give the pre-debit notice as part of the charge.
+    """
     failed = [one for one in tries if one.state == "failed" and not one.payer_present]
     last = failed[-1] if failed else None
     return Facts(
@@ -150,4 +159,6 @@ def facts_of(
         ),
         timed_out_at=max((one.at for one in tries if one.late_authorisation), default=None),
         cycle_end=debt.cycle_end,
+        notice_required=notice_required,
+        notice_delivered_at=notice_delivered_at,
     )
