@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from tests.unit.recovery.test_windows import window_drafts
 from tinko_pipelines.core.guards.evaluate import evaluate
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
-from tinko_pipelines.core.recovery.instant import first_agreed
+from tinko_pipelines.core.recovery.instant import MOST_TURNS, first_agreed
 from tinko_pipelines.core.recovery.places import Place
-from tinko_pipelines.core.recovery.windows import Window, is_open
+from tinko_pipelines.core.recovery.windows import Window, is_open, next_open
 
 NOW = datetime(2026, 9, 16, 12, tzinfo=UTC)
 KOLKATA = Place("Asia/Kolkata", country="IN")
@@ -45,6 +45,22 @@ def test_where_they_never_meet_it_ends_at_the_bound():
     upi = facts(psp="razorpay", method="upi", network=None, country="IN", currency="INR")
     agreed = first_agreed(never, KOLKATA, upi, NOW, NOW + timedelta(days=60))
     assert (agreed.at, agreed.denied) == (None, "policy.windows")
+
+
+def test_it_gives_up_in_the_end_however_far_away_that_is(monkeypatch):
+    asked = []
+
+    def counted_opening(windows, at, place):
+        asked.append(at)
+        return next_open(windows, at, place)
+
+    monkeypatch.setattr("tinko_pipelines.core.recovery.instant.next_open", counted_opening)
+    never = [window(times=[{"from": "11:00", "to": "12:00"}])]
+    upi = facts(psp="razorpay", method="upi", network=None, country="IN", currency="INR")
+    agreed = first_agreed(never, KOLKATA, upi, NOW, NOW + timedelta(days=366))
+    assert (agreed.at, agreed.denied) == (None, "policy.windows")
+    assert len(asked) == MOST_TURNS
+    assert asked == sorted(set(asked)), "a turn did not move on"
 
 
 def test_why_there_is_none_is_said():

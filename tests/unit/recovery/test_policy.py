@@ -1,16 +1,23 @@
 """Policies: what they say of each failure, what they refuse, and that what was stored stays so."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.unit.recovery.test_decide import NOW, case_views
+from tests.unit.recovery.test_windows import window_drafts
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
+from tinko_pipelines.core.guards.evaluate import evaluate
+from tinko_pipelines.core.recovery.case import last_unattended
+from tinko_pipelines.core.recovery.decide import Action, decide, facts
 from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY, MAX_RETRIES, Policy
 from tinko_pipelines.core.recovery.strategy import Backoff, ByAdvice, FailureSeen, Ladder, gap
+from tinko_pipelines.core.recovery.windows import is_open
 
 TIMED = FailureSeen(Category.INSUFFICIENT_FUNDS, RetryAdvice.TIMED)
 
@@ -133,6 +140,67 @@ def test_jitter_spreads():
     assert 12 <= min(hours) < 14
     assert 94 < max(hours) <= 96
     assert abs(sum(hours) / len(hours) - 54) < 2
+
+
+gaps = st.lists(st.sampled_from(["1m", "6h", "36h", "3d", "8d", "30d"]), min_size=1, max_size=4)
+ladders = st.builds(lambda one: {"kind": "ladder", "gaps": one}, gaps)
+backoffs = st.builds(
+    lambda base, cap, floor: {
+        "kind": "backoff", "base_hours": base, "cap_hours": cap, "floor_hours": floor
+    },
+    st.floats(0.1, 400), st.floats(0.1, 400), st.floats(0, 400),
+)  # fmt: skip
+window_lists = st.lists(window_drafts, min_size=1, max_size=2)
+steps = st.fixed_dictionaries(
+    {"gaps": gaps},
+    optional={
+        "advice": st.lists(st.sampled_from(list(RetryAdvice)), min_size=1, max_size=2),
+        "windows": window_lists,
+    },
+)
+strategies = st.one_of(
+    ladders,
+    backoffs,
+    st.builds(
+        lambda chosen, otherwise: {"kind": "advice", "steps": chosen, "otherwise": otherwise},
+        st.lists(steps, min_size=1, max_size=2),
+        ladders | backoffs,
+    ),
+)
+policies = st.fixed_dictionaries(
+    {"strategy": strategies},
+    optional={
+        "windows": window_lists,
+        "max_retries": st.dictionaries(
+            st.sampled_from(["timed", "cautious", "poll"]), st.integers(0, 20)
+        ),
+        "max_attempts": st.integers(0, 20),
+        "max_days": st.floats(0.5, 60),
+        "amounts": st.just({"USD": {"min_minor": 900, "below": "stop"}}),
+        "categories": st.dictionaries(
+            st.sampled_from(["insufficient_funds", "unknown"]),
+            st.fixed_dictionaries({}, optional={"windows": window_lists, "strategy": strategies}),
+        ),
+    },
+).map(Policy.model_validate)
+
+
+@given(policies, case_views)
+@settings(max_examples=150, deadline=None)
+def test_whatever_the_policy_a_retry_keeps_to_it_and_to_the_guards(policy, case):
+    assert Policy.model_validate_json(policy.model_dump_json()) == policy
+    answer = decide(case, policy, NOW)
+    if answer.action is not Action.RETRY:
+        return
+    last = last_unattended(case)
+    assert last.advice not in (RetryAdvice.NEVER, RetryAdvice.PAYER_ACTION)
+    assert NOW <= answer.at <= case.opened_at + timedelta(days=policy.max_days)
+    assert is_open(policy.plan(last.failure).windows, answer.at, case.place)
+    assert evaluate(replace(facts(case, last), as_of=NOW), answer.at).allowed
+    made = sum(
+        one.actor == "tinko" and one.state in ("failed", "succeeded") for one in case.attempts
+    )
+    assert made < policy.max_attempts
 
 
 def test_the_default_is_what_it_was():

@@ -244,5 +244,5 @@ class _Deciding:
         for channels in (self.ruling.channels, usual):
             usable = [one for one in channels if one in self.case.reach]
             if usable:
-                return usable[self.case.messages % len(usable)]
+                return str(usable[self.case.messages % len(usable)])
         return None

@@ -12,6 +12,10 @@ from tinko_pipelines.core.guards.rows import Limit
 from tinko_pipelines.core.recovery.places import Place
 from tinko_pipelines.core.recovery.windows import Window, next_open
 
+# windows and guards repeat by the day, the week or the month: what has not met by then never does,
+# or not for months
+MOST_TURNS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
@@ -35,11 +39,13 @@ def first_agreed(
     `limits` None: those of limits.yaml.
 
     The two take turns: each moves the instant on to the next that suits itself, until neither
-    does. Every turn but the last moves it forward, and `until` ends them.
+    does. Every turn but the last moves it forward, and `until` ends them, or MOST_TURNS.
     """
     # what is open now is looked at again at one instant, however often the two take turns
     facts = replace(facts, as_of=facts.as_of or at)
-    while at <= until:
+    for _ in range(MOST_TURNS):
+        if at > until:
+            return Agreed(None, denied="policy.max_days")
         opened = next_open(windows, at, place)
         if opened is None:
             return Agreed(None, denied="policy.windows.never")
@@ -51,4 +57,4 @@ def first_agreed(
         if allowed == opened:
             return Agreed(allowed, verdict.rows)
         at = allowed
-    return Agreed(None, denied="policy.max_days")
+    return Agreed(None, denied="policy.windows")

@@ -108,7 +108,7 @@ class Window(_Part):
     months: Annotated[tuple[Month, ...], Field(max_length=12), Some] | None = None
     last_banking_day: bool = False
     days_of_month: Annotated[tuple[DayOfMonth, ...], Field(max_length=62), Some] | None = None
-    times: Annotated[tuple[TimeSpan, ...], Field(max_length=24), Some] | None = None
+    times: Annotated[tuple[TimeSpan, ...], Field(max_length=12), Some] | None = None
     timezone: Timezone = "org"
 
     @model_validator(mode="before")
@@ -155,7 +155,7 @@ class Window(_Part):
         return tuple(one.minutes for one in self.times) if self.times else ((0, _MINUTES),)
 
 
-Windows = Annotated[tuple[Window, ...], Field(max_length=16), Some]
+Windows = Annotated[tuple[Window, ...], Field(max_length=8), Some]
 
 
 def is_open(windows: Sequence[Window], at: datetime, place: Place) -> bool:
