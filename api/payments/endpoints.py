@@ -1,4 +1,4 @@
-"""/v1/cases and /v1/obligations."""
+"""/v1/cases, /v1/obligations, and why an attempt was made."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from fastapi import APIRouter, Query
 
 from api.dependencies import Tenant
 from api.payments import repository
-from api.payments.schemas import Case, CasePage, Obligation
+from api.payments.schemas import Case, CasePage, Explanation, Obligation
 from tinko_pipelines.core.errors import InvalidInput
 from tinko_pipelines.core.ledger.states import CaseState
+from tinko_pipelines.core.recovery.explain import as_document, explain_attempt
 
 router = APIRouter(prefix="/v1", tags=["payments"])
 
@@ -43,6 +44,13 @@ def read_case(connection: Tenant, case_id: UUID) -> dict[str, Any]:
 def read_obligation(connection: Tenant, obligation_id: UUID) -> dict[str, Any]:
     """One debt, with every PSP object that stands for it and every try to collect it."""
     return repository.obligation(connection, obligation_id)
+
+
+@router.get("/attempts/{attempt_id}/explanation", response_model=Explanation)
+def explain(connection: Tenant, attempt_id: UUID) -> dict[str, Any]:
+    """What an attempt was decided and allowed on, and whether the same inputs still give the same
+    answers, byte for byte."""
+    return as_document(explain_attempt(connection, attempt_id))
 
 
 def _cursor(last: UUID) -> str:

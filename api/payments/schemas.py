@@ -169,3 +169,32 @@ class Case(Read):
     attempts: list[Attempt]
     failures: list[Failure]
     decisions: list[Decision]
+
+
+class Replayed(Read):
+    """An answer as it was stored, and as it comes out of the same inputs now."""
+
+    stored: Any
+    again: Any
+    same: bool
+
+
+class Explanation(Read):
+    """Why an attempt was made. `decision` is null where nobody here decided it, `evidence` and
+    `verdict` where nothing was sent."""
+
+    attempt_id: UUID
+    obligation_id: UUID
+    actor: str
+    state: str
+    amount_minor: int
+    currency: str
+    scheduled_at: datetime | None
+    submitted_at: datetime | None
+    policy_version: int | None
+    decided_at: datetime | None
+    known: Any = Field(description="the case as it was seen when it was decided")
+    decision: Replayed | None
+    evidence: Any = Field(description="facts, limits with their sources, and the verdict on them")
+    verdict: Replayed | None
+    same: bool
