@@ -54,7 +54,7 @@ select exists(
 select
     r.object_id,
     o.has_mandate is not null and o.psp_retries is not null as told,
-    o.due_minor, o.due_rank, o.psp_retries, a.refunded_minor, a.disputed
+    o.due_minor, o.due_rank, o.psp_retries, a.refunded_minor
 from psp_refs as r
 inner join obligations as o on r.obligation_id = o.id
 left join attempts as a on r.attempt_id = a.id
@@ -68,3 +68,11 @@ from psp_refs as r
 left join attempts as a on r.attempt_id = a.id
 left join obligations as o on r.obligation_id = o.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text[]));
+
+-- name: open_disputes
+-- Debts of :connection_id over which a dispute is open. Scans the few findings.
+select distinct f.obligation_id
+from findings as f
+inner join obligations as o on f.obligation_id = o.id
+where f.kind = 'dispute' and f.state = 'open' and o.connection_id = :connection_id
+order by f.obligation_id;

@@ -230,6 +230,17 @@ where
             and a.state in ('submitted', 'unknown', 'pending', 'requires_action')
     );
 
+-- name: drop_lockless
+-- Of two claims the one whose lock went is not sent any more. Index: ix_attempts_obligation_id.
+update attempts
+set state = 'cancelled', finished_at = :now, updated_at = :now
+where
+    obligation_id = :keeper and actor = 'tinko' and state = 'claimed'
+    and not exists (
+        select 1 from charge_locks as k
+        where k.obligation_id = :keeper and k.attempt_id = attempts.id
+    );
+
 -- name: drop_folded_findings
 -- The keeper's recount finds them anew; a dispute goes with its payment. Scans the few findings.
 with moved as (

@@ -1,4 +1,4 @@
-"""Deliver the events of many lifecycles to a ledger, in whatever order, and say how it stands.
+"""Deliver the events of many lifecycles to a ledger, in whatever order.
 
 Everything between the inbox and the cases is the real thing; the PSP is the lifecycles' own books,
 read as of the moment at which the adapter asks.
@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from tests.proofs.lifecycles import DUE, Life, Ours
 from tinko_pipelines.core.clock import FixedClock
@@ -29,7 +27,7 @@ from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_r
 from tinko_pipelines.core.ledger.keys import key_of
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.merge import merge_all, refresh
-from tinko_pipelines.core.psp.types import Observation, ParsedEvent, Psp, RefKind
+from tinko_pipelines.core.psp.types import Observation, ParsedEvent, Psp
 from tinko_pipelines.core.recovery.cases import open_cases
 from tinko_pipelines.core.tenants.desk import Seat
 from tinko_pipelines.core.tenants.organisations import create_organisation
@@ -214,100 +212,4 @@ def _connect(connection: Connection, org_id: uuid.UUID, psp: Psp, now: datetime)
 
 
 def _with_key(seen: Observation, key: str) -> Observation:
-    from dataclasses import replace
-
     return replace(seen, payments=tuple(replace(one, idempotency_key=key) for one in seen.payments))
-
-
-# --- how the ledger stands -----------------------------------------------------------------------
-
-
-def standing(engine: Engine) -> dict[int, Any]:
-    """By lifecycle: what its debt came to. One that stands in two debts has both."""
-    with unit_of_work(engine) as connection:
-        refs = connection.execute(text("select object_id, kind, obligation_id from psp_refs")).all()
-        debts = {row.id: row for row in connection.execute(text("select * from obligations")).all()}
-        attempts = _by_debt(connection, "select * from attempts")
-        cases = _by_debt(connection, "select * from cases")
-        findings = _by_debt(connection, "select * from findings")
-    lives: dict[int, set[uuid.UUID]] = defaultdict(set)
-    objects: dict[uuid.UUID, list[str]] = defaultdict(list)
-    for row in refs:
-        lives[int(row.object_id.split("_")[1])].add(row.obligation_id)
-        if row.kind != RefKind.PAYMENT:
-            objects[row.obligation_id].append(row.object_id)
-    return {
-        life: [
-            _said(debts[one], sorted(objects[one]), attempts[one], cases[one], findings[one])
-            for one in sorted(ids)
-        ]
-        for life, ids in lives.items()
-    }
-
-
-def _by_debt(connection: Connection, statement: str) -> dict[uuid.UUID, list[Any]]:
-    found: dict[uuid.UUID, list[Any]] = defaultdict(list)
-    for row in connection.execute(text(statement)):
-        found[row.obligation_id].append(row)
-    return found
-
-
-def _said(
-    debt: Any, objects: list[str], attempts: list[Any], cases: list[Any], findings: list[Any]
-) -> dict[str, Any]:
-    paid = debt.state == "paid"
-    return {
-        "state": debt.state,
-        "money": (debt.due_minor, debt.paid_minor, debt.refunded_minor),
-        "objects": objects,
-        "attempts": sorted(
-            (one.psp_payment_id or str(one.id), one.actor, one.state, one.refunded_minor,
-             one.disputed)
-            for one in attempts
-            # what is planned for an unpaid debt a merge cancels, and a decision plans anew
-            if paid or one.state not in ("scheduled", "cancelled")
-        ),
-        "case": sorted(
-            (one.state, one.recovered_by or "", one.recovered_minor, one.reversed_minor)
-            for one in cases
-        ),
-        "findings": sorted(
-            (one.kind, one.state, json.dumps([one.evidence, one.proposal], sort_keys=True))
-            for one in findings
-        ),
-    }  # fmt: skip
-
-
-def refused(engine: Engine, now: datetime) -> tuple[int, int]:
-    """Try to plan, and to send, on every debt that is not to be charged: (tries, accepted)."""
-    tries = accepted = 0
-    with unit_of_work(engine) as connection:
-        debts = connection.execute(
-            text("select * from obligations where state not in ('open', 'partially_paid')")
-        ).all()
-        for debt in debts:
-            for state in ("scheduled", "claimed", "submitted"):
-                tries += 1
-                accepted += _planned(connection, debt, state, now + timedelta(days=1))
-    return tries, accepted
-
-
-def _planned(connection: Connection, debt: Any, state: str, now: datetime) -> bool:
-    try:
-        with connection.begin_nested():
-            connection.execute(
-                text(
-                    "insert into attempts (id, org_id, connection_id, psp, obligation_id, actor,"
-                    " state, amount_minor, currency, created_at, updated_at) values (:id, :org,"
-                    " :connection, :psp, :debt, 'tinko', :state, 1, 'INR', :now, :now)"
-                ),
-                {
-                    "id": new_id(now), "org": debt.org_id, "connection": debt.connection_id,
-                    "psp": debt.psp, "debt": debt.id, "state": state, "now": now,
-                },
-            )  # fmt: skip
-    except DBAPIError as error:
-        if "is not to be charged" in str(error):
-            return False
-        raise
-    return True

@@ -143,12 +143,11 @@ def _contradicts(one: Observation, row: Row[Any]) -> bool:
 
 
 def _dispute_unknown(one: Observation, known: Standing) -> bool:
-    """A dispute over a payment that is not in the ledger, or a payment that says it is disputed,
-    but not how."""
+    """A dispute over a payment that is not in the ledger, or a payment that says that there is a
+    dispute, or was one, and not how it stands."""
     if one.disputes:
         return any(dispute.payment_id not in known for dispute in one.disputes)
-    rows = (known.get(payment.object_id) for payment in one.payments if payment.disputed)
-    return any(row is None or not row.disputed for row in rows)
+    return any(payment.disputed for payment in one.payments)
 
 
 def _without_refunds(one: Observation) -> Observation:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -21,20 +21,24 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import InvalidInput
 from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
+from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.payments import STATE_OF
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp import registry
-from tinko_pipelines.core.psp.types import Observation, ParsedEvent, PaymentSeen
+from tinko_pipelines.core.psp.types import Observation, ParsedEvent, PaymentSeen, Ref, RefKind
 from tinko_pipelines.core.tenants.desk import Seat
 
 EVENT_TYPE = "heal.object"
 BATCH = 200
+PRESENT = timedelta(days=2)  # business time
 
 
 def heal(engine: Engine, seat: Seat, clock: Clock, start: datetime, end: datetime) -> Counter[str]:
     """List what was created in [start, end) (business time) and store what the ledger lacks.
 
-    Counts `listed`, `healed` and `known`. Raises what the adapter raises; what was stored stays.
+    Counts `listed`, `healed` and `known`; where the span reaches the present, also the debts that
+    were `reread` because a dispute over them is open. Raises what the adapter raises; what was
+    stored stays.
     """
     count: Counter[str] = Counter()
     for batch in _batches(seat.adapter.list_changes(start, end)):
@@ -46,7 +50,28 @@ def heal(engine: Engine, seat: Seat, clock: Clock, start: datetime, end: datetim
                 stored = store_events(connection, news, clock.now())
             count["healed"] += sum(one.stored for one in stored)
     count["known"] = count["listed"] - count["healed"]
+    if end > clock.now() - PRESENT:
+        count["reread"] = _reread_disputed(engine, seat, clock)
     return count
+
+
+def _reread_disputed(engine: Engine, seat: Seat, clock: Clock) -> int:
+    """A dispute ends weeks after it was made, in no listing of new objects."""
+    connection_id = seat.account.connection_id
+    with unit_of_work(engine) as connection:
+        debts = connection.scalars(
+            query("inbox", "open_disputes"), {"connection_id": connection_id}
+        ).all()
+    for obligation_id in debts:
+        with unit_of_work(engine) as connection:
+            rows = connection.execute(
+                query("ledger", "refs_of"), {"obligation_id": obligation_id}
+            ).all()
+        seen = seat.adapter.read(tuple(Ref(RefKind(row.kind), row.object_id) for row in rows))
+        with unit_of_work(engine) as connection:
+            lock_refs(connection, seat.account, [seen])
+            apply_observation(connection, seat.account, seen, clock.now())
+    return len(debts)
 
 
 def _news(engine: Engine, seat: Seat, bodies: Iterable[Mapping[str, Any]]) -> list[IncomingEvent]:

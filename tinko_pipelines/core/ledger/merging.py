@@ -43,6 +43,7 @@ def merge(connection: Connection, keeper: uuid.UUID, folded: uuid.UUID, now: dat
         "drop_weaker_lock",
         "keep_one_lock",
         "drop_folded_lock",
+        "drop_lockless",
         "drop_folded_findings",
         "inherit",
     ):

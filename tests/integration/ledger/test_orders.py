@@ -1,0 +1,41 @@
+"""Dozens of lifecycles in every order (full counts: `make proof NAME=orders`)."""
+
+import contextlib
+import itertools
+
+import pytest
+
+from tests.conftest import TEMPLATE, Database
+from tests.proofs.prove_orders import orders_on
+
+
+@pytest.fixture
+def ledgers(postgres):
+    """Opens an empty ledger at each call."""
+    numbers = itertools.count(1)
+
+    @contextlib.contextmanager
+    def open_one():
+        name = f"orders_{next(numbers)}"
+        postgres.create_database(name, TEMPLATE)
+        made = Database(postgres, name)
+        try:
+            yield made.worker
+        finally:
+            made.dispose()
+            postgres.drop_database(name)
+
+    return open_one
+
+
+def test_any_order_of_events_ends_the_same_and_paid_is_never_charged_again(ledgers):
+    found = orders_on(ledgers, lives=50, shuffles=1, delays=1, seed=1)
+    assert not found.wrong, found
+    assert found.numbers["refused"] > 100
+
+
+def test_a_ledger_that_goes_by_the_order_is_found_out(ledgers, monkeypatch):
+    """The proof can fail: where a stale event is believed, the ledgers differ."""
+    monkeypatch.setattr("tinko_pipelines.core.inbox.asking.needs_asking", lambda *_: False)
+    found = orders_on(ledgers, lives=6, shuffles=1, delays=0, seed=1)
+    assert found.wrong
