@@ -124,7 +124,7 @@ select
     a.instrument_key, a.payment_method_ref, a.psp_payment_id, a.door_id,
     coalesce(a.finished_at, a.occurred_at, a.scheduled_at, a.created_at) as at,
     f.retry_advice, f.hard, f.late_authorisation, f.network_decline_code, f.network_advice_code,
-    f.category, f.code, f.reason
+    f.category, f.code, f.reason, a.error ->> 'advice_code' as advice_code
 from attempts as a
 left join failures as f on a.id = f.attempt_id
 where a.obligation_id = any(cast(:obligation_ids as uuid[]))

@@ -1,6 +1,7 @@
 """Deciding on real Postgres: what is written down, what a case is pinned to, what is undone."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -206,6 +207,27 @@ def test_a_case_uses_the_rules_of_when_it_was_opened(desk):
         ("exhausted", "rule.stop", ["given up"], f"{made.rule_id}:v1"),
         ("retrying", None, [], None),
     ]
+
+
+def test_advice_of_the_psp_and_windows_in_the_organisations_time(desk):
+    """A PSP that says when to come again is asked at noon of that day in Kolkata."""
+    desk.adopt(
+        strategy={
+            "kind": "advice",
+            "steps": [{"codes": ["try_again_later"], "gaps": ["1d"]}],
+            "otherwise": {"kind": "ladder", "gaps": ["2d"]},
+        },
+        windows=[{"times": [{"from": "12:00", "to": "12:30"}]}],
+    )
+    for name, advice_code in (("a", "try_again_later"), ("b", None)):
+        said = replace(SOFT, advice_code=advice_code)
+        failed = replace(charge(f"ch_{name}", NOW), error=said)
+        desk.say(told(name, failed, "pm_1"))
+    desk.work()
+    desk.decide()
+    noon = NOW.replace(hour=6, minute=30)
+    found = desk.rows("select scheduled_at from attempts where actor = 'tinko' order by 1")
+    assert found == [(noon + timedelta(days=2),), (noon + timedelta(days=3),)]
 
 
 def test_the_offer_of_another_psp_is_kept_for_the_payers_page(desk):

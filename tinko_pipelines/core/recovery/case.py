@@ -38,12 +38,19 @@ class AttemptView:
     category: Category | None = None
     code: str | None = None
     reason: str | None = None
+    advice_code: str | None = None  # the PSP's own
     method_ref: str | None = None  # the stored instrument it was, or is to be, made with
 
     @property
     def failure(self) -> FailureSeen:
         """As strategies see it."""
-        codes = (self.code, self.reason, self.network_decline_code, self.network_advice_code)
+        codes = (
+            self.code,
+            self.reason,
+            self.advice_code,
+            self.network_decline_code,
+            self.network_advice_code,
+        )
         return FailureSeen(self.category, self.advice, frozenset(one for one in codes if one))
 
 

@@ -89,7 +89,7 @@ class Step(Part):
     """For failures of these categories, advice or codes (what is left out matches all): wait the
     n-th gap, the last of them again and again, then for one of `windows` to open.
 
-    `codes` are the PSP's code or reason, or the network's decline or advice code.
+    `codes` are the PSP's code, reason or advice code, or the network's decline or advice code.
     """
 
     categories: Annotated[tuple[Category, ...], Field(max_length=32), Some] | None = None

@@ -164,6 +164,7 @@ def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
                 category=Category(one.category) if one.category else None,
                 code=one.code,
                 reason=one.reason,
+                advice_code=one.advice_code,
                 method_ref=one.payment_method_ref,
             )
             for one in tries
