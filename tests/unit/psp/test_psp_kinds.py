@@ -114,3 +114,22 @@ def test_an_unknown_kind_says_nothing_and_breaks_nothing(psp):
             "payload": {"planet": {"entity": {"id": "x"}}}}  # fmt: skip
     assert registry.reader(psp).observe_event(body).is_empty
     assert registry.reader(psp).observe_object({"object": "planet", "id": "x"}).is_empty
+
+
+@pytest.mark.parametrize("kind", ["token.resumed", "token.confirmed"])
+def test_a_token_in_force_again_restores_its_mandate(kind):
+    body = {"event": kind, "created_at": 1_780_000_000,
+            "payload": {"token": {"entity": {"id": "token_Tinko000000001"}}}}  # fmt: skip
+    seen = READER.observe_event(body)
+    assert (seen.mandate_restored, seen.mandate_lost) == ("token_Tinko000000001", None)
+    assert not seen.is_empty
+
+
+@pytest.mark.parametrize(
+    ("status", "lost", "restored"),
+    [("inactive", "pm_1", None), ("active", None, "pm_1"), ("pending", None, None)],
+)
+def test_a_stripe_mandate_as_it_stands(status, lost, restored):
+    body = {"id": "mandate_1", "status": status, "payment_method": "pm_1"}
+    seen = registry.reader(Psp.STRIPE).observe_event(stripe_event("mandate.updated", body))
+    assert (seen.mandate_lost, seen.mandate_restored) == (lost, restored)

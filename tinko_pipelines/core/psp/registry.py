@@ -48,3 +48,9 @@ def adapter(
         made = _ADAPTERS[wanted[0]](credentials, settings.psp_timeout_seconds, throttle)
         _cache[connection_id] = (*wanted, made)
         return made
+
+
+def try_out(psp: Psp, credentials: Credentials, settings: Settings) -> PspAdapter:
+    """An adapter for credentials that belong to no connection yet; it is not kept."""
+    throttle = Throttle(limit_of(Psp(psp), credentials))
+    return _ADAPTERS[Psp(psp)](credentials, settings.psp_timeout_seconds, throttle)

@@ -1,11 +1,10 @@
 """Where events come from: webhooks into the inbox, and a daily listing that heals the rest."""
 
 from collections import Counter
-from datetime import timedelta
 
 import dagster as dg
 
-from tinko_pipelines.core.inbox.heal import heal
+from tinko_pipelines.core.inbox.backfill import heal_day
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
@@ -34,12 +33,17 @@ def _listing(psp: Psp) -> dg.AssetsDefinition:
     def listing(
         context: dg.AssetExecutionContext, config: Healing, platform: Platform
     ) -> dg.MaterializeResult:
-        window = context.partition_time_window
+        # one day, or the days of a range that was asked for in one run
+        days = [daily.time_window_for_partition_key(key).start for key in context.partition_keys]
+        seats = [one for one in platform.desk().seats.values() if one.adapter.psp is psp]
         count = Counter[str]()
-        for seat in platform.desk().seats.values():
-            if seat.adapter.psp is psp:
-                start = window.start - timedelta(days=config.lookback_days)
-                count.update(heal(platform.engine, seat, platform.clock, start, window.end))
+        for number, day in enumerate(sorted(days)):
+            # the days of a range follow each other: only the first needs to look back
+            lookback = 0 if number else config.lookback_days
+            for seat in seats:
+                found = heal_day(platform.engine, seat, platform.clock, day.date(), lookback)
+                count.update(found)
+            context.log.info("%s of %s: %s listed so far", number + 1, len(days), count["listed"])
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": count["listed"],
