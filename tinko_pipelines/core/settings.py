@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     webhook_max_bytes: int = Field(1_048_576, ge=1024)
     rules_default_max_depth: int = Field(8, ge=1, le=64)
     payment_failure_rules: str | None = None
+    guard_limits_file: str | None = None
     reconciliation_window_days: int = Field(7, ge=1, le=90)
     partition_retention_days: int = Field(365, ge=31)
     analytics_sink_type: Literal["clickhouse", "s3", "both", "none"] = "clickhouse"

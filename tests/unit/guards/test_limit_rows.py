@@ -8,6 +8,7 @@ import yaml
 from tinko_pipelines.core.errors import SettingsError
 from tinko_pipelines.core.guards.model import Facts
 from tinko_pipelines.core.guards.rows import LIMITS, Book, covering, limit, limits, read_limits
+from tinko_pipelines.core.settings import get_settings
 
 GOOD = {
     "id": "own.test", "kind": "rolling_cap", "scope": {"network": ["visa"]},
@@ -74,6 +75,8 @@ def test_every_row_says_where_it_comes_from_and_when_that_was_read():
         ({"params": {"limit": 0, "days": 1, "same_amount": False}}, "limit: Input should be"),
         ({"params": {"limit": 2.5, "days": 1, "same_amount": False}}, "limit: Input should be"),
         ({"params": {"limit": 3, "days": 1}}, "same_amount: Field required"),
+        # further back nobody counts
+        ({"params": {"limit": 3, "days": 31, "same_amount": False}}, "days: Input should be"),
         ({"params": {"limit": 3, "days": 1, "same_amount": False, "x": 1}}, "x: Extra inputs"),
         ({"until": date(2026, 1, 1)}, "until is not after since"),
         ({"since": "soon"}, "since"),
@@ -120,6 +123,37 @@ def test_two_rows_of_one_id_are_refused():
     row = yaml.safe_dump([GOOD, GOOD])
     with pytest.raises(SettingsError, match=r"own\.test: two rows"):
         read_limits(row)
+
+
+@pytest.fixture
+def operators(tmp_path, monkeypatch):
+    """Writes the operator's file and reads the limits with it over ours."""
+
+    def read(text):
+        path = tmp_path / "limits.yaml"
+        path.write_text(text)
+        monkeypatch.setenv("GUARD_LIMITS_FILE", str(path))
+        get_settings.cache_clear()
+        return limits.__wrapped__()
+
+    yield read
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+def test_an_operators_row_takes_the_place_of_ours(operators):
+    ours = next(one for one in limits() if one.id == "rbi.notice")
+    written = ours.row.model_dump() | {"params": {"hours": 24, "fresh": False}}
+    found = operators(yaml.safe_dump([written, GOOD]))
+    assert [one.id for one in found] == [*(one.id for one in limits()), "own.test"]
+    (notice,) = [one for one in found if one.id == "rbi.notice"]
+    assert notice.params.fresh is False
+
+
+@pytest.mark.parametrize("text", ["just words", "- {id: own.test}", "[", "- a: [1, 2"])
+def test_an_operators_bad_file_is_named(operators, text):
+    with pytest.raises(SettingsError, match="GUARD_LIMITS_FILE"):
+        operators(text)
 
 
 def test_a_row_written_as_evidence_is_the_same_row():

@@ -44,7 +44,7 @@ class RollingCap(Params):
     """
 
     limit: PositiveInt
-    days: PositiveInt
+    days: int = Field(gt=0, le=30)  # counters are read for 31 days (recovery/views.py)
     same_amount: bool
 
 

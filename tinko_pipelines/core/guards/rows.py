@@ -17,6 +17,7 @@ from tinko_pipelines.core.errors import SettingsError
 from tinko_pipelines.core.guards import calendar_kinds, kinds
 from tinko_pipelines.core.guards.kinds import Holds, Kind, Params
 from tinko_pipelines.core.guards.model import Facts
+from tinko_pipelines.core.settings import get_settings
 
 LIMITS = Path(__file__).with_name("limits.yaml")
 KINDS: dict[str, Kind] = {
@@ -185,8 +186,24 @@ def read_limits(text: str) -> tuple[Limit, ...]:
 
 @cache
 def limits() -> tuple[Limit, ...]:
-    """All rows of limits.yaml, read once."""
-    return read_limits(LIMITS.read_text(encoding="utf-8"))
+    """All rows of limits.yaml with the operator's over them (GUARD_LIMITS_FILE), read once."""
+    ours = read_limits(LIMITS.read_text(encoding="utf-8"))
+    path = get_settings().guard_limits_file
+    if not path:
+        return ours
+    try:
+        theirs = read_limits(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, SettingsError) as error:
+        said = error.detail if isinstance(error, SettingsError) else error
+        raise SettingsError(f"GUARD_LIMITS_FILE {path}: {said}") from None
+    return overlaid(ours, theirs)
+
+
+def overlaid(ours: Iterable[Limit], theirs: Iterable[Limit]) -> tuple[Limit, ...]:
+    """`ours` in their order, each replaced by the one of `theirs` with its id; then the others."""
+    instead = {one.id: one for one in theirs}
+    kept = [instead.pop(one.id, one) for one in ours]
+    return (*kept, *instead.values())
 
 
 class Book:
