@@ -23,7 +23,7 @@ _FLOW_SECONDS, _SETTLE_SECONDS = 300.0, 420.0
 @register("crash")
 def crash(
     parts: Sequence[str] = PARTS,
-    rounds: int = 3,
+    rounds: int = 1,
     events_between: int = 100,
     charges_between: int = 5,
     rate: int = 1440,
