@@ -13,7 +13,7 @@ from api.rules.body import JsonBody, Owner
 from api.rules.schemas import BacktestOut, Evaluation, FiredOut, RuleList, RuleOut
 from tinko_pipelines.core.recovery.places import timezone_of
 from tinko_pipelines.core.recovery.policies import org_timezone
-from tinko_pipelines.core.rules.backtest import Backtest, backtest
+from tinko_pipelines.core.rules.backtest import Backtest, affordable, backtest
 from tinko_pipelines.core.rules.drafts import read_draft, read_rule_set
 from tinko_pipelines.core.rules.engine import evaluate, explain
 from tinko_pipelines.core.rules.facts import RuleFacts
@@ -105,7 +105,8 @@ def backtest_rules(body: JsonBody, services: ServicesOf, rules: Rules) -> Backte
     in_force = rules.as_of()
     depth = services.settings.rules_default_max_depth
     draft, limit = requests.read_backtest(body, in_force, depth)
-    return backtest(load_past(rules.connection, rules.org_id, limit), in_force, draft)
+    rows = affordable(limit, in_force, draft)
+    return backtest(load_past(rules.connection, rules.org_id, rows), in_force, draft)
 
 
 @router.get("/{rule_id}", response_model=RuleOut, response_model_exclude_unset=True)

@@ -38,9 +38,10 @@ values (
 );
 
 -- name: read_only
--- The rest of this transaction writes nothing and does not take for ever.
+-- The rest of this transaction writes nothing, sorts in memory and does not take for ever.
 select
     set_config('transaction_read_only', 'on', true),
+    set_config('work_mem', '64MB', true),
     set_config('statement_timeout', cast(:milliseconds as text), true);
 
 -- name: zone

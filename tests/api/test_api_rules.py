@@ -73,23 +73,23 @@ def test_rules_are_asked_in_another_order(ask):
     assert faults(ask("POST", "/order", {"rule_ids": ["x"]})) == ["rule_ids[0]"]
 
 
-@pytest.mark.parametrize(
-    ("change", "paths"),
-    [
-        ({"name": ""}, ["name"]),
-        ({"name": 5, "place": 0, "colour": "red"}, ["name", "place", "colour"]),
-        ({"when": {"all": [BIG, BIG, {"not": {"amount": {"ge": -5, "currency": "INR"}}}]}},
-         ["when.all[2].not.amount.ge"]),
-        ({"when": {"amount": {"ge": 1.5, "currency": "ZZZ"}}},
-         ["when.amount.ge", "when.amount.currency"]),
-        ({"when": {"code": {"eq": "a\x00b"}}}, ["when.code.eq"]),
-        ({"name": "half a pair \ud800"}, ["name"]),
-        ({"then": [*STOP, {"do": "retry_in", "hours": 1}]}, ["then[1]"]),
-        ({"name": "", "when": {"any": []}, "then": []}, ["name", "when.any", "then"]),
-    ],
-)  # fmt: skip
-def test_a_malformed_rule_is_refused_by_path_and_not_stored(ask, change, paths):
-    assert faults(ask("POST", "", RULE | change)) == paths
+MALFORMED_RULES = [
+    ({"name": ""}, ["name"]),
+    ({"name": 5, "place": 0, "colour": "red"}, ["name", "place", "colour"]),
+    ({"when": {"all": [BIG, BIG, {"not": {"amount": {"ge": -5, "currency": "INR"}}}]}},
+     ["when.all[2].not.amount.ge"]),
+    ({"when": {"amount": {"ge": 1.5, "currency": "ZZZ"}}},
+     ["when.amount.ge", "when.amount.currency"]),
+    ({"when": {"code": {"eq": "a\x00b"}}}, ["when.code.eq"]),
+    ({"name": "half a pair \ud800"}, ["name"]),
+    ({"then": [*STOP, {"do": "retry_in", "hours": 1}]}, ["then[1]"]),
+    ({"name": "", "when": {"any": []}, "then": []}, ["name", "when.any", "then"]),
+]  # fmt: skip
+
+
+def test_a_malformed_rule_is_refused_by_path_and_not_stored(ask):
+    for change, paths in MALFORMED_RULES:
+        assert faults(ask("POST", "", RULE | change)) == paths
     assert ask("GET", "?deleted=true").json() == {"items": []}
 
 
@@ -97,22 +97,22 @@ def nested(depth):
     return '{"not":' * depth + json.dumps(BIG) + "}" * depth
 
 
-@pytest.mark.parametrize(
-    ("raw", "status", "code"),
-    [
-        (b"", 422, "rule_invalid"),
-        (b"[]", 422, "rule_invalid"),
-        (b"\xff", 400, "body_not_json"),
-        (b'{"name": NaN}', 400, "body_not_json"),
-        (b'{"name": 1' + b"0" * 5000 + b"}", 400, "body_not_json"),
-        (f'{{"name": "x", "when": {nested(8)}, "then": []}}'.encode(), 422, "rule_invalid"),
-        (f'{{"name": "x", "when": {nested(50_000)}, "then": []}}'.encode(), 400, "body_not_json"),
-        (b'{"name": "' + b"x" * 1_100_000 + b'"}', 413, "body_too_large"),
-    ],
-)
-def test_hostile_bodies_get_a_clear_answer(ask, raw, status, code):
-    for method, path in (("POST", ""), ("PUT", f"/{uuid4()}"), ("POST", "/evaluate")):
-        faults(ask(method, path, raw=raw), status, code)
+HOSTILE_BODIES = [
+    (b"", 422, "rule_invalid"),
+    (b"[]", 422, "rule_invalid"),
+    (b"\xff", 400, "body_not_json"),
+    (b'{"name": NaN}', 400, "body_not_json"),
+    (b'{"name": 1' + b"0" * 5000 + b"}", 400, "body_not_json"),
+    (f'{{"name": "x", "when": {nested(8)}, "then": []}}'.encode(), 422, "rule_invalid"),
+    (f'{{"name": "x", "when": {nested(50_000)}, "then": []}}'.encode(), 400, "body_not_json"),
+    (b'{"name": "' + b"x" * 1_100_000 + b'"}', 413, "body_too_large"),
+]
+
+
+def test_hostile_bodies_get_a_clear_answer(ask):
+    for raw, status, code in HOSTILE_BODIES:
+        for method, path in (("POST", ""), ("PUT", f"/{uuid4()}"), ("POST", "/evaluate")):
+            faults(ask(method, path, raw=raw), status, code)
     assert ask("GET", "?deleted=true").json() == {"items": []}
 
 
@@ -169,19 +169,19 @@ def test_drafts_and_kept_rules_are_tried_on_a_failure_and_explained(ask):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("body", "paths"),
-    [
-        ({}, ["facts"]),
-        ({"facts": {"amount": -1, "currency": "XYZ"}}, ["facts.amount", "facts.currency"]),
-        ({"facts": {"at": "0001-01-01T00:00:00Z"}}, ["facts.at"]),
-        ({"facts": {}, "rules": RULE}, ["rules"]),
-        ({"facts": {}, "rules": [RULE, {"name": "x"}]}, ["rules[1].when", "rules[1].then"]),
-        ({"facts": {}, "rules": [RULE] * (MAX_RULES + 1)}, ["rules"]),
-    ],
-)
-def test_a_malformed_question_is_told_by_path(ask, body, paths):
-    assert faults(ask("POST", "/evaluate", body)) == paths
+MALFORMED_QUESTIONS = [
+    ({}, ["facts"]),
+    ({"facts": {"amount": -1, "currency": "XYZ"}}, ["facts.amount", "facts.currency"]),
+    ({"facts": {"at": "0001-01-01T00:00:00Z"}}, ["facts.at"]),
+    ({"facts": {}, "rules": RULE}, ["rules"]),
+    ({"facts": {}, "rules": [RULE, {"name": "x"}]}, ["rules[1].when", "rules[1].then"]),
+    ({"facts": {}, "rules": [RULE] * (MAX_RULES + 1)}, ["rules"]),
+]
+
+
+def test_a_malformed_question_is_told_by_path(ask):
+    for body, paths in MALFORMED_QUESTIONS:
+        assert faults(ask("POST", "/evaluate", body)) == paths
 
 
 def test_a_draft_is_tried_on_the_past(ask, worker, merchant):
@@ -223,21 +223,21 @@ def test_a_draft_is_tried_on_the_past(ask, worker, merchant):
     assert ask("GET", "").json()["items"][0]["version"] == 1  # nothing was stored
 
 
-@pytest.mark.parametrize(
-    ("body", "paths"),
-    [
-        ({}, ["body"]),
-        ({"rule": RULE, "rules": []}, ["body"]),
-        ({"rules": [], "rule_id": str(uuid4())}, ["rule_id"]),
-        ({"rule": RULE, "rule_id": str(uuid4())}, ["rule_id"]),
-        ({"rule": RULE, "rule_id": "7"}, ["rule_id"]),
-        ({"rules": [], "limit": 0}, ["limit"]),
-        ({"rules": [], "limit": 10**9}, ["limit"]),
-        ({"rule": RULE | {"when": 1}}, ["rule.when"]),
-    ],
-)
-def test_a_malformed_backtest_is_told_by_path(ask, body, paths):
-    assert faults(ask("POST", "/backtest", body)) == paths
+MALFORMED_BACKTESTS = [
+    ({}, ["body"]),
+    ({"rule": RULE, "rules": []}, ["body"]),
+    ({"rules": [], "rule_id": str(uuid4())}, ["rule_id"]),
+    ({"rule": RULE, "rule_id": str(uuid4())}, ["rule_id"]),
+    ({"rule": RULE, "rule_id": "7"}, ["rule_id"]),
+    ({"rules": [], "limit": 0}, ["limit"]),
+    ({"rules": [], "limit": 10**9}, ["limit"]),
+    ({"rule": RULE | {"when": 1}}, ["rule.when"]),
+]
+
+
+def test_a_malformed_backtest_is_told_by_path(ask):
+    for body, paths in MALFORMED_BACKTESTS:
+        assert faults(ask("POST", "/backtest", body)) == paths
 
 
 def test_the_description_of_the_api_is_whole(client):

@@ -13,8 +13,9 @@ from tests.integration.rules.conftest import NOW, Ledger
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.tables.ledger import attempts, failures, obligations
 from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.rules import backtest as backtest_module
 from tinko_pipelines.core.rules import past as past_module
-from tinko_pipelines.core.rules.backtest import backtest
+from tinko_pipelines.core.rules.backtest import affordable, backtest
 from tinko_pipelines.core.rules.engine import evaluate
 from tinko_pipelines.core.rules.facts import RuleFacts
 from tinko_pipelines.core.rules.model import NO_RULES, Rule, RuleBody, RuleSet
@@ -252,3 +253,10 @@ def test_the_same_meaning_spelled_otherwise_changes_nothing(database, ledger):
     )
     assert backtest(past, hours, minutes).changed_failures == 0
     assert backtest(past, hours, NO_RULES).changes[0].before == "wait"
+
+
+def test_a_large_draft_is_tried_on_fewer_failures(monkeypatch):
+    monkeypatch.setattr(backtest_module, "MOST_WORK", 1000)
+    two = {"any": [{"attempt": {"eq": n}} for n in (1, 2, 3, 4)]}
+    assert affordable(50, NO_RULES, rule_set(("small", MANY, STOP))) == 50
+    assert affordable(10**6, rule_set(("a", two, STOP)), rule_set(("b", {"not": two}, STOP))) == 90

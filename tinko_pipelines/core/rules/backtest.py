@@ -15,13 +15,14 @@ from typing import Any
 import polars as pl
 
 from tinko_pipelines.core.rules.actions import Action, Lasting, deciding
-from tinko_pipelines.core.rules.compiled import fire
+from tinko_pipelines.core.rules.compiled import fire, size
 from tinko_pipelines.core.rules.model import RuleSet
 from tinko_pipelines.core.rules.past import Past
 from tinko_pipelines.core.rules.vocabulary import Do
 
 NO_RULE = "policy"  # no rule says what happens next, so the policy does
 SAMPLES = 5  # of each kind of change
+MOST_WORK = 2_000_000_000  # conditions times failures: seconds, whatever somebody sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,12 @@ def backtest(past: Past, before: RuleSet, after: RuleSet) -> Backtest:
             Fires(one.name, one.place, counts.get(number, 0)) for number, one in enumerate(after)
         ),
     )
+
+
+def affordable(limit: int, *sets: RuleSet) -> int:
+    """How many failures of `limit` these sets may be tried on; the rest is `truncated`."""
+    conditions = sum(size(one.body.when) for rules in sets for one in rules)
+    return min(limit, MOST_WORK // max(1, conditions))
 
 
 KINDS = (NO_RULE, *Do)

@@ -54,21 +54,27 @@ def compile_condition(condition: Condition) -> pl.Expr:
             return _leaf(condition)
 
 
-def compile_rules(rules: RuleSet) -> pl.Expr:
-    """The number in order (UInt16, from 0) of the rule that fires on each row; null: none does."""
-    nothing = pl.lit(None, pl.UInt16)
-    answer = nothing
-    for number, rule in reversed(list(enumerate(rules))):
-        here = pl.lit(number, pl.UInt16)
-        answer = pl.when(compile_condition(rule.body.when)).then(here).otherwise(answer)
-    return answer
-
-
 def fire(rules: RuleSet, frame: pl.DataFrame) -> pl.Series:
-    """`compile_rules` of every row of a frame of facts."""
-    if not len(rules):
-        return pl.Series("rule", [None], pl.UInt16).new_from_index(0, frame.height)
-    return frame.select(rule=compile_rules(rules))["rule"]
+    """The number in order (UInt16, from 0) of the rule that fires on each row; null: none does.
+
+    Rule by rule: one expression for a large set takes Polars time by the square of its size.
+    """
+    fired = pl.repeat(None, frame.height, dtype=pl.UInt16, eager=True)
+    for number, rule in reversed(list(enumerate(rules))):
+        here = pl.when(compile_condition(rule.body.when)).then(pl.lit(number, pl.UInt16))
+        fired = frame.select(here.otherwise(fired)).to_series()
+    return fired.rename("rule")
+
+
+def size(condition: Condition) -> int:
+    """How many conditions a tree holds, itself counted."""
+    match condition:
+        case All() | AnyOf():
+            return 1 + sum(size(one) for one in condition.each)
+        case Not():
+            return 1 + size(condition.one)
+        case Leaf():
+            return 1
 
 
 def _leaf(leaf: Leaf) -> pl.Expr:
