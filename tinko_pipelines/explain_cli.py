@@ -54,7 +54,7 @@ def show(found: Explanation, console: Console) -> None:
     from tinko_pipelines.core.money import Money
 
     row = found.attempt
-    money = Money(row.amount_minor, row.currency)
+    money = Money(row.amount_minor, row.currency).format()
     console.print(f"[bold]attempt {row.id}[/bold]  {money}  {row.method}  {row.state}")
     if found.decision is None:
         console.print(f"made by {row.actor}: nothing of ours to explain")
@@ -83,7 +83,7 @@ def _decision(found: Explanation, console: Console) -> None:
         console.print(f"  rule {said['rule']}")
     if view is None:
         return
-    console.print(f"  known: {len(view.attempts)} tries, {len(view.counted)} on the instrument")
+    console.print(f"  tries known: {len(view.attempts)}")
     for one in view.attempts:
         codes = (one.network_decline_code, one.network_advice_code)
         more = " ".join(filter(None, (one.advice, *codes)))
@@ -92,6 +92,8 @@ def _decision(found: Explanation, console: Console) -> None:
 
 def _verdict(found: Explanation, console: Console) -> None:
     from rich.table import Table
+
+    from tinko_pipelines.core.money import Money
 
     if found.verdict is None:
         console.print("\nnot sent: no limit was asked yet")
@@ -104,8 +106,13 @@ def _verdict(found: Explanation, console: Console) -> None:
     facts = evidence.facts
     console.print(
         f"  {facts.psp} {facts.method} {facts.network or ''} {facts.country or ''}"
-        f" {facts.instrument_key}, {len(facts.counted)} counted"
+        f" {facts.instrument_key}"
     )
+    console.print(f"  counted on the instrument: {len(facts.counted)}")
+    for made in facts.counted:
+        which = "this debt" if made.same_obligation else "another debt"
+        paid = Money(made.amount, made.currency).format()
+        console.print(f"    {made.at:%Y-%m-%d %H:%M} {paid} {made.initiator} {made.state}, {which}")
     table = Table("limit", "in force", "held", "source", "read", "note")
     for one in evidence.rows:
         force = f"{one.row.since} – {one.row.until or ''}"
