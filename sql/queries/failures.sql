@@ -55,4 +55,4 @@ where org_id = :org_id and version = :version;
 select distinct on (org_id) org_id, version, definition, created_at
 from failure_rule_versions
 where org_id = any(cast(:org_ids as uuid[]))
-order by org_id, version desc;
+order by org_id asc, version desc;

@@ -55,7 +55,7 @@ def classify(rows: int = 1_000_000, rules: int = 60, seed: int = 20261123) -> Fi
             wrong += differences(frame, overrides)
             compared += frame.height
         decided = classify_frame(frame, overrides=own)["category_row"].cast(pl.String)
-        overruled += decided.str.starts_with("override.").sum()
+        overruled += int(decided.str.starts_with("override.").sum())
         if len(wrong) > MOST_TOLD:
             break
     if not overruled:
