@@ -220,7 +220,11 @@ def test_a_webhook_that_overtook_our_own_answer_is_recognised(database, account)
     ours = schedule(database, account, obligation)
     with unit_of_work(database.worker) as connection:
         connection.execute(
-            query("charging", "mint_key"),
+            text(
+                "insert into idempotency_keys (connection_id, key, org_id, attempt_id,"
+                " obligation_id, minted_wall) values (:connection_id, :key, :org_id, :attempt_id,"
+                " :obligation_id, :wall)"
+            ),
             {
                 "connection_id": account.connection_id, "key": key_of(ours),
                 "org_id": account.org_id, "attempt_id": ours, "obligation_id": obligation,
