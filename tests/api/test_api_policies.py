@@ -92,32 +92,33 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "where"), BAD)
-def test_a_malformed_policy_is_named_and_not_stored(call, rows, body, where):
-    answer = call("POST", "/v1/policies", body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
-    named = [one["where"] for one in answer.json()["errors"]]
-    assert any(one == f"body.{where}" or one.startswith(f"body.{where}.") for one in named), named
-    assert rows("select count(*) from policy_versions where version > 1") == [(0,)]
+def test_a_malformed_policy_is_named_and_not_stored(call, rows):
+    """One app for all of them: a database of its own for each would take a minute."""
+    for body, where in BAD:
+        answer = call("POST", "/v1/policies", body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input"), body
+        named = [f"{one['where']}." for one in answer.json()["errors"]]
+        assert any(one.startswith(f"body.{where}.") for one in named), (body, named)
+    assert rows("select count(*) from policy_versions") == [(0,)]
 
 
-@pytest.mark.parametrize(
-    ("raw", "status"),
-    [
-        (b"{" + b" " * 70_000 + b"}", 413),
-        (b'{"windows":' + b"[" * 30_000 + b"]" * 30_000 + b"}", 400),
-        (b"not json", 422),
-        (b'{"max_days": NaN}', 422),
-        (b'{"max_days": 1e999}', 422),
-        (b"[]", 422),
-    ],
-)
-def test_hostile_bodies_are_refused(client, merchant, rows, raw, status):
+HOSTILE = [
+    (b"{" + b" " * 70_000 + b"}", 413),
+    (b'{"windows":' + b"[" * 30_000 + b"]" * 30_000 + b"}", 400),
+    (b"not json", 422),
+    (b'{"max_days": NaN}', 422),
+    (b'{"max_days": 1e999}', 422),
+    (b"[]", 422),
+]
+
+
+def test_hostile_bodies_are_refused(client, merchant, rows):
     headers = {"X-API-KEY": merchant.api_key, "Content-Type": "application/json"}
     for path in ("/v1/policies", "/v1/policies/preview"):
-        answer = client.post(path, content=raw, headers=headers)
-        assert answer.status_code == status, answer.text[:200]
-        assert answer.headers["content-type"] == "application/problem+json"
+        for raw, status in HOSTILE:
+            answer = client.post(path, content=raw, headers=headers)
+            assert answer.status_code == status, (path, raw[:40], answer.text[:200])
+            assert answer.headers["content-type"] == "application/problem+json"
     assert rows("select count(*) from policy_versions") == [(0,)]
 
 
@@ -150,23 +151,23 @@ def test_a_preview_by_paydays_in_the_payers_time(call):
     assert {one["at"][8:10] for one in found} <= {"30", "01", "02", "03", "07", "10"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "where"),
-    [
-        ({"failed_at": "2026-09-16T12:00:00"}, "failed_at"),
-        ({"failed_at": "9999-12-31T23:59:59Z"}, "failed_at"),
-        ({"failed_at": "tomorrow"}, "failed_at"),
-        ({"currency": "DOGE"}, "currency"),
-        ({"amount": -1}, "amount"),
-        ({"amount": 10.5}, "amount"),
-        ({"category": "bad_luck"}, "category"),
-        ({"policy": {"windows": [{"days": []}]}}, "policy.windows.0.days"),
-    ],
-)
-def test_a_malformed_question_is_named(call, changes, where):
-    answer = call("POST", "/v1/policies/preview", asked(**changes))
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["where"] == f"body.{where}"
+MALFORMED = [
+    ({"failed_at": "2026-09-16T12:00:00"}, "failed_at"),
+    ({"failed_at": "9999-12-31T23:59:59Z"}, "failed_at"),
+    ({"failed_at": "tomorrow"}, "failed_at"),
+    ({"currency": "DOGE"}, "currency"),
+    ({"amount": -1}, "amount"),
+    ({"amount": 10.5}, "amount"),
+    ({"category": "bad_luck"}, "category"),
+    ({"policy": {"windows": [{"days": []}]}}, "policy.windows.0.days"),
+]
+
+
+def test_a_malformed_question_is_named(call):
+    for changes, where in MALFORMED:
+        answer = call("POST", "/v1/policies/preview", asked(**changes))
+        assert answer.status_code == 422, changes
+        assert answer.json()["errors"][0]["where"] == f"body.{where}"
 
 
 def test_a_hard_failure_is_the_payers_at_once(call):
@@ -206,13 +207,13 @@ def test_stop_cancels_what_is_planned_at_once(call, worker, merchant, rows):
     assert (again.status_code, again.json()["cancelled_attempts"]) == (200, 0)
 
 
-@pytest.mark.parametrize("state", ["claimed", "submitted", "pending", "unknown"])
-def test_what_is_under_way_keeps_its_own_end(call, worker, merchant, rows, state):
-    ids = open_case(worker, merchant)
-    plan(worker, ids, state)
-    answer = call("POST", f"/v1/cases/{ids['case']}/stop").json()
-    assert (answer["cancelled_attempts"], answer["open_attempts"]) == (0, 1)
-    assert rows("select state from attempts where actor = 'tinko'") == [(state,)]
+def test_what_is_under_way_keeps_its_own_end(call, worker, merchant, rows):
+    for state in ("claimed", "submitted", "pending", "unknown"):
+        ids = open_case(worker, merchant)
+        plan(worker, ids, state)
+        answer = call("POST", f"/v1/cases/{ids['case']}/stop").json()
+        assert (answer["cancelled_attempts"], answer["open_attempts"]) == (0, 1)
+        assert rows("select state from attempts where id = :id", id=ids["policy"]) == [(state,)]
 
 
 def test_a_case_that_is_over_is_not_stopped(call, worker, merchant, settings, rows):
