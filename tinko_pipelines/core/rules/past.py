@@ -99,39 +99,39 @@ def _parse(piece: bytes) -> pl.DataFrame:
 
 
 def _with_facts(rows: pl.DataFrame, org_zone: str) -> pl.DataFrame:
-    failed_at = pl.col("failed_at")
-    first = failed_at.min().over("obligation_id")
+    failed_at = pl.col("failed_at").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    rows = rows.sort("obligation_id", "failed_at", "attempt_id").with_columns(failed_at)
+    since = pl.col("failed_at") - pl.col("failed_at").min().over("obligation_id")
+    org = pl.col("failed_at").dt.convert_time_zone(org_zone)
     tags = pl.col("customer_tags").str.json_decode(pl.List(pl.String))
-    rows = rows.with_columns(
-        failed_at.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), customer_tags=tags
-    )
-    rows = _payer_clock(rows).sort("obligation_id", "failed_at", "attempt_id")
-    org = failed_at.dt.convert_time_zone(org_zone)
-    return rows.with_columns(
+    facts = rows.with_columns(
         attempt=pl.int_range(1, pl.len() + 1).over("obligation_id"),
-        days_since_failure=(failed_at - first).dt.total_days(),
-        customer_tags=pl.col("customer_tags").fill_null([]),
+        days_since_failure=since.dt.total_days(),
+        customer_tags=tags.fill_null([]),
         org_time=_minute(org),
         org_weekday=org.dt.weekday(),
-    ).select(pl.col(name).cast(dtype) for name, dtype in PAST_SCHEMA.items())
+    ).hstack(_payer_clock(rows))
+    return facts.select(pl.col(name).cast(dtype) for name, dtype in PAST_SCHEMA.items())
 
 
 def _payer_clock(rows: pl.DataFrame) -> pl.DataFrame:
-    """With the payer's time and weekday, zone by zone, where the payer's country has one time."""
+    """The payer's time and weekday, zone by zone, where the payer's country has one time."""
     countries = rows["payer_country"].unique().to_list()
     zones = {one: zone for one in countries if (zone := timezone_of(one))}
     by_country = pl.col("payer_country").replace_strict(zones, default=None, return_dtype=pl.String)
-    parts = rows.with_columns(zone=by_country).partition_by("zone", maintain_order=True)
-    return pl.concat(_clocked(one) for one in parts) if parts else _clocked(rows)
+    numbered = rows.select("failed_at", zone=by_country).with_row_index("row")
+    parts = numbered.partition_by("zone") or [numbered]
+    return pl.concat([_clocked(one) for one in parts]).sort("row").drop("row")
 
 
 def _clocked(rows: pl.DataFrame) -> pl.DataFrame:
     zone = rows["zone"][0] if rows.height else None
     if zone is None:
-        nothing = {"payer_time": pl.lit(None, pl.Int16), "payer_weekday": pl.lit(None, pl.Int8)}
-        return rows.with_columns(**nothing)
+        return rows.select(
+            "row", payer_time=pl.lit(None, pl.Int16), payer_weekday=pl.lit(None, pl.Int8)
+        )
     local = pl.col("failed_at").dt.convert_time_zone(zone)
-    return rows.with_columns(payer_time=_minute(local), payer_weekday=local.dt.weekday())
+    return rows.select("row", payer_time=_minute(local), payer_weekday=local.dt.weekday())
 
 
 def _minute(local: pl.Expr) -> pl.Expr:
