@@ -112,6 +112,17 @@ def demo(
     raise typer.Exit(run(seed=seed, obligations=obligations, days=days))
 
 
+@app.command()
+def chaos(
+    kills: Annotated[int, typer.Option(min=1, help="How many workers are killed.")] = 500,
+    seed: Annotated[int, typer.Option(help="The world, its faults and where workers die.")] = 1,
+) -> None:
+    """Prove that kill -9 of the executor, anywhere, loses no attempt and charges nobody twice."""
+    from tinko_pipelines.chaos.campaign import run
+
+    raise typer.Exit(run(kills=kills, seed=seed))
+
+
 @db.command("upgrade")
 def db_upgrade(
     only: Annotated[

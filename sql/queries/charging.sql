@@ -108,7 +108,7 @@ where attempts.id = locked.attempt_id and attempts.state = 'scheduled'
 returning attempts.id;
 
 -- name: claimed
--- What a charge needs to know. Index: pk_attempts.
+-- What a charge needs to know of some attempts. Index: pk_attempts, uq_cases_obligation_id.
 select
     a.id, a.org_id, a.connection_id, a.obligation_id, a.case_id, a.state, a.psp, a.door_id,
     a.amount_minor, a.currency, a.method, a.network, a.country, a.instrument_key,
@@ -118,7 +118,7 @@ select
     (select c.state from cases as c where c.obligation_id = a.obligation_id) as case_state
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
-where a.id = :id;
+where a.id = any(cast(:ids as uuid[]));
 
 -- name: hold
 -- The row, locked, if the lease and the debt's lock are still ours: of two claims whose debts turn
@@ -140,61 +140,171 @@ from charge_locks as k
 where k.obligation_id = :obligation_id and k.token = :token;
 
 -- name: give_back
--- Nothing was sent: the attempt waits again, or is dropped. Index: pk_attempts.
-update attempts
-set
-    state = :state, lease_token = null, lease_until_wall = null,
-    scheduled_at = coalesce(cast(:again_at as timestamptz), scheduled_at),
-    finished_at = case when :state = 'cancelled' then cast(:now as timestamptz) end,
-    updated_at = :now
-where id = :id and state = 'claimed' and lease_token = :token
-returning obligation_id;
+-- Nothing was sent: attempts wait again, or are dropped where there is nothing to wait for: no
+-- instant, a debt that is not to be charged, or a case that is closed. With them go their locks, by
+-- the token alone (a merge may have moved them); a dropped one has its case decided anew. The debts
+-- are locked. Indexes: pk_attempts, uq_cases_obligation_id.
+with asked as (
+    select
+        t.id, t.token, t.again_at,
+        t.again_at is not null
+        and o.state in ('open', 'partially_paid')
+        and coalesce(c.state = any(cast(:active as text[])), true) as goes_on
+    from
+        unnest(
+            cast(:ids as uuid[]), cast(:tokens as uuid[]), cast(:again_at as timestamptz[])
+        ) as t (id, token, again_at)
+    inner join attempts as a on t.id = a.id
+    inner join obligations as o on a.obligation_id = o.id
+    left join cases as c on o.id = c.obligation_id
+),
 
--- name: mint_key
--- One key for one attempt, for ever (rule 9). Index: pk_idempotency_keys.
-insert into idempotency_keys (
-    connection_id, key, org_id, attempt_id, obligation_id, minted_wall
+given as (
+    update attempts
+    set
+        state = case when q.goes_on then 'scheduled' else 'cancelled' end,
+        lease_token = null, lease_until_wall = null,
+        scheduled_at = coalesce(q.again_at, attempts.scheduled_at),
+        finished_at = case when not q.goes_on then cast(:now as timestamptz) end,
+        updated_at = :now
+    from asked as q
+    where
+        attempts.id = q.id and attempts.state = 'claimed' and attempts.lease_token = q.token
+    returning attempts.id, attempts.obligation_id, q.token, q.goes_on
+),
+
+freed as (
+    delete from charge_locks
+    using given as g
+    where charge_locks.token = g.token
+),
+
+woken as (
+    update cases
+    set decide_at = least(coalesce(decide_at, :now), :now), updated_at = :now
+    from given as g
+    where
+        not g.goes_on
+        and cases.obligation_id = g.obligation_id
+        and cases.state in ('open', 'retrying', 'awaiting_payer')
 )
-values (:connection_id, :key, :org_id, :attempt_id, :obligation_id, :wall);
 
--- name: lock_instrument
--- Two claims that each see 9 of 10 would make 11 (rule 11).
-select pg_advisory_xact_lock(hashtextextended('instrument:' || :instrument, 0));
+select g.id
+from given as g;
+
+-- name: lock_instruments
+-- Two claims that each see 9 of 10 would make 11 (rule 11): in one order for everybody.
+select count(pg_advisory_xact_lock(keys.k))
+from (
+    select distinct hashtextextended('instrument:' || names.name, 0) as k
+    from unnest(cast(:instruments as text[])) as names (name)
+    order by k
+) as keys;
 
 -- name: submit
--- Fenced by the lease token: whoever lost the lease does not send. Index: pk_attempts.
-update attempts
-set
-    state = 'submitted', idempotency_key = :key, submitted_at = :now, submitted_wall = :wall,
-    guard_rows = cast(:guard_rows as jsonb), evidence = cast(:evidence as jsonb),
-    amount_minor = :amount, door_id = :door_id, updated_at = :now
-where
-    id = :id and state = 'claimed' and lease_token = :token and lease_until_wall > :wall
-returning id;
+-- The commit before the send, of some attempts at once: one key for one attempt, for ever (rule 9),
+-- what it was allowed on, and its place in the guards' counters. Fenced by each lease: whoever lost
+-- it is not in the answer and does not send. Indexes: primary keys of all three.
+with asked as (
+    select q.*
+    from
+        jsonb_to_recordset(cast(:asked as jsonb)) as q (
+            id uuid, token uuid, key text, guard_rows jsonb, evidence text, amount bigint,
+            currency text, door_id text
+        )
+),
 
--- name: lock_debt_of
--- The debt of an attempt, locked: it comes before the attempt. Index: pk_attempts, pk_obligations.
+submitted as (
+    update attempts
+    set
+        state = 'submitted', idempotency_key = q.key, submitted_at = :now, submitted_wall = :wall,
+        guard_rows = q.guard_rows, evidence = cast(q.evidence as jsonb),
+        amount_minor = q.amount, door_id = q.door_id, updated_at = :now
+    from asked as q
+    where
+        attempts.id = q.id and attempts.state = 'claimed' and attempts.lease_token = q.token
+        and attempts.lease_until_wall > :wall
+    returning
+        attempts.id, attempts.org_id, attempts.connection_id, attempts.obligation_id, attempts.psp,
+        attempts.instrument_key, q.key, q.amount, q.currency
+),
+
+minted as (
+    insert into idempotency_keys (
+        connection_id, key, org_id, attempt_id, obligation_id, minted_wall
+    )
+    select s.connection_id, s.key, s.org_id, s.id, s.obligation_id, :wall
+    from submitted as s
+),
+
+counted as (
+    insert into guard_counters (
+        attempt_id, org_id, psp, account_id, instrument_key, obligation_id, amount_minor, currency,
+        initiator, state, counted_at
+    )
+    select
+        s.id, s.org_id, s.psp, :account_id, s.instrument_key, s.obligation_id, s.amount,
+        s.currency, 'merchant', 'submitted', :now
+    from submitted as s
+    on conflict (attempt_id) do update
+        set state = excluded.state, instrument_key = excluded.instrument_key
+)
+
+select s.id
+from submitted as s;
+
+-- name: lock_debts_of
+-- The debts of some attempts, locked in one order: they come before the attempts.
+-- Index: pk_attempts, pk_obligations.
 select o.id
 from obligations as o
 inner join attempts as a on o.id = a.obligation_id
-where a.id = :id
+where a.id = any(cast(:ids as uuid[]))
+order by o.id
 for update of o;
 
--- name: settle_state
--- Move an attempt of ours, guarded by the states that allow it. Index: pk_attempts.
-update attempts
-set
-    state = :state,
-    finished_at = case when :final then cast(:now as timestamptz) else finished_at end,
-    error = coalesce(cast(:error as jsonb), error),
-    updated_at = :now
-where id = :id and state = any(cast(:sources as text[]))
-returning obligation_id;
+-- name: settle
+-- Move attempts of ours, guarded by the states that allow it, with all that goes with it: the
+-- guards' counters (what never reached the network is not counted), and where :frees the debts'
+-- locks, and cases that are to be decided anew. Indexes: pk_attempts, pk_guard_counters,
+-- pk_charge_locks, uq_cases_obligation_id.
+with moved as (
+    update attempts
+    set
+        state = :state,
+        finished_at = case when :final then cast(:now as timestamptz) else finished_at end,
+        error = coalesce(cast(:error as jsonb), error),
+        updated_at = :now
+    where id = any(cast(:ids as uuid[])) and state = any(cast(:sources as text[]))
+    returning id, obligation_id
+),
 
--- name: uncount
--- An attempt that never reached the network is not counted. Index: pk_guard_counters.
-update guard_counters set state = :state
-where attempt_id = :id;
+counted as (
+    update guard_counters set state = :state
+    from moved as m
+    where guard_counters.attempt_id = m.id
+),
+
+freed as (
+    delete from charge_locks
+    using moved as m
+    where
+        :frees
+        and charge_locks.obligation_id = m.obligation_id and charge_locks.attempt_id = m.id
+),
+
+woken as (
+    update cases
+    set decide_at = least(coalesce(decide_at, :now), :now), updated_at = :now
+    from moved as m
+    where
+        :frees
+        and cases.obligation_id = m.obligation_id
+        and cases.state in ('open', 'retrying', 'awaiting_payer')
+)
+
+select m.id
+from moved as m;
 
 -- name: unresolved
 -- Ours whose lease is over: claimed ones go back, submitted and unknown ones are asked after.

@@ -58,6 +58,23 @@ from obligations as o
 where o.id = :id
 for update;
 
+-- name: lock_obligations
+-- Obligations, locked against every other writer in one order. Index: pk_obligations.
+select
+    o.id, o.org_id, o.connection_id, o.psp, o.state, o.due_minor, o.due_rank, o.paid_minor,
+    o.refunded_minor,
+    o.currency,
+    o.customer_ref,
+    o.payer_name,
+    o.payer_email,
+    o.payer_phone,
+    o.payer_language,
+    o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
+from obligations as o
+where o.id = any(cast(:ids as uuid[]))
+order by o.id
+for update;
+
 -- name: describe_obligation
 -- What the PSP says of the debt; what it does not say stays as it was. Index: pk_obligations.
 update obligations
@@ -460,7 +477,7 @@ order by h.seq desc
 limit 1;
 
 -- name: record_dispute
--- A dispute as far as it has got, in the order :order: what ended does not open again.
+-- A dispute as far as it has got, in the order of :stages: what ended does not open again.
 -- Index: uq_findings_dedupe_key.
 insert into findings (
     id, org_id, obligation_id, kind, severity, state, dedupe_key, evidence, proposal, created_at,
@@ -473,8 +490,8 @@ values (
 on conflict (dedupe_key) do update
     set evidence = excluded.evidence, state = excluded.state, updated_at = excluded.updated_at
     where
-    array_position(cast(:order as text[]), findings.evidence ->> 'status')
-    < array_position(cast(:order as text[]), excluded.evidence ->> 'status')
+    array_position(cast(:stages as text[]), findings.evidence ->> 'status')
+    < array_position(cast(:stages as text[]), excluded.evidence ->> 'status')
 returning id;
 
 -- name: disputes_of

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from tinko_pipelines.chaos.work import Order, perform
+from tinko_pipelines.core.db.queries import QUERIES, load
 from tinko_pipelines.core.failures.codetable import default_table
 from tinko_pipelines.core.guards.rows import book
 from tinko_pipelines.local.layout import ROOT
@@ -115,6 +116,8 @@ def _live(order: Order, pipe: int) -> None:
 def main() -> int:
     """Orders come on stdin until it is closed."""
     # read once here and not by every worker
+    for path in QUERIES.glob("*.sql"):
+        load(path.stem)
     book()
     default_table()
     # what the workers print is not for the pipe

@@ -309,15 +309,14 @@ def test_a_stopped_case_is_never_woken(desk):
 def test_an_attempt_claimed_at_the_stop_is_dropped_when_it_is_given_back(desk):
     desk.fail("a")
     desk.decide()
-    token, ((attempt, debt),) = uuid.uuid4(), desk.rows(
-        "select id, obligation_id from attempts where actor = 'tinko'"
-    )  # fmt: skip
+    token = uuid.uuid4()
+    ((attempt,),) = desk.rows("select id from attempts where actor = 'tinko'")
     desk.write("update attempts set state = 'claimed', lease_token = :token where id = :id",
                token=token, id=attempt)  # fmt: skip
     assert stop(desk).open_attempts == 1
     with unit_of_work(desk.database.worker) as connection:
         later = NOW + timedelta(hours=1)
-        attempts.give_back(connection, attempt, debt, token, again_at=later, now=NOW)
+        attempts.give_back(connection, [attempts.Back(attempt, token, later)], NOW)
     assert desk.ours() == [("cancelled", "pm_1")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,11 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.standing import Disputed
 from tinko_pipelines.core.psp.types import DisputeSeen, DisputeStatus
+
+
+def dispute_key(connection_id: uuid.UUID, dispute: str) -> str:
+    """What the finding of a dispute is known by."""
+    return f"dispute:{connection_id}:{dispute}"
 
 
 def record(
@@ -32,7 +38,7 @@ def record(
                 "org_id": debt.org_id,
                 "obligation_id": debt.id,
                 "state": "open" if one.status is DisputeStatus.OPEN else "resolved",
-                "dedupe_key": f"dispute:{debt.connection_id}:{one.object_id}",
+                "dedupe_key": dispute_key(debt.connection_id, one.object_id),
                 "evidence": json.dumps(
                     {
                         "dispute": one.object_id,
@@ -42,7 +48,7 @@ def record(
                         "currency": one.currency,
                     }
                 ),
-                "order": [status.value for status in DisputeStatus],
+                "stages": [status.value for status in DisputeStatus],
                 "now": now,
             },
         )

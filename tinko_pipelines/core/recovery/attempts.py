@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +15,6 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ledger.states import (
     ACTIVE_CASES,
     ATTEMPT_TRANSITIONS,
-    COLLECTIBLE,
     AttemptState,
     sources,
 )
@@ -24,10 +25,14 @@ _CERTAIN = frozenset({AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.
 _FREES = _CERTAIN | {AttemptState.REQUIRES_ACTION}
 
 
+def claimed(connection: Connection, attempt_id: uuid.UUID) -> Row[Any]:
+    """What a charge needs to know. Raises sqlalchemy NoResultFound where there is no such one."""
+    return connection.execute(query("charging", "claimed"), {"ids": [attempt_id]}).one()
+
+
 def state_of(connection: Connection, attempt_id: uuid.UUID) -> AttemptState:
     """Raises sqlalchemy NoResultFound where there is no such attempt."""
-    row = connection.execute(query("charging", "claimed"), {"id": attempt_id}).one()
-    return AttemptState(row.state)
+    return AttemptState(claimed(connection, attempt_id).state)
 
 
 def move(
@@ -39,64 +44,63 @@ def move(
     detail: str | None = None,
 ) -> bool:
     """Move an attempt to `target`, if it stands where that is allowed; says whether it moved."""
-    connection.execute(query("charging", "lock_debt_of"), {"id": attempt_id})
-    moved = connection.execute(
-        query("charging", "settle_state"),
+    return attempt_id in move_all(connection, [attempt_id], target, now, detail=detail)
+
+
+def move_all(
+    connection: Connection,
+    attempt_ids: Sequence[uuid.UUID],
+    target: AttemptState,
+    now: datetime,
+    *,
+    detail: str | None = None,
+) -> set[uuid.UUID]:
+    """Move attempts to `target` where that is allowed; returns those that moved."""
+    connection.execute(query("charging", "lock_debts_of"), {"ids": list(attempt_ids)})
+    moved = connection.scalars(
+        query("charging", "settle"),
         {
-            "id": attempt_id,
+            "ids": list(attempt_ids),
             "state": target.value,
             "final": target in _CERTAIN,
+            "frees": target in _FREES,
             "error": json.dumps({"description": detail}) if detail else None,
             "sources": sources(ATTEMPT_TRANSITIONS, target),
             "now": now,
         },
-    ).one_or_none()
-    if moved is None:
-        return False
-    connection.execute(query("charging", "uncount"), {"id": attempt_id, "state": target.value})
-    if target in _FREES:
-        touched = {"obligation_id": moved.obligation_id, "now": now}
-        connection.execute(query("ledger", "free_lock"), touched | {"attempt_id": attempt_id})
-        connection.execute(query("ledger", "wake_case"), touched)
-    return True
+    )
+    return set(moved)
 
 
-def give_back(
-    connection: Connection,
-    attempt_id: uuid.UUID,
-    obligation_id: uuid.UUID,
-    token: uuid.UUID,
-    *,
-    again_at: datetime | None,
-    now: datetime,
-) -> bool:
-    """A claimed attempt that was not sent: due again at `again_at`, or cancelled when None.
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A claimed attempt that was not sent, under its lease's `token`: due again at `again_at`, or
+    dropped when None."""
 
-    A cancelled one wakes its case, so that decide() finds another way. False where the lease is
-    no longer ours.
+    attempt_id: uuid.UUID
+    token: uuid.UUID
+    again_at: datetime | None
+
+
+def give_back(connection: Connection, backs: Sequence[Back], now: datetime) -> set[uuid.UUID]:
+    """Claimed attempts that were not sent wait again, or are cancelled where nothing is to be
+    waited for: a dropped one wakes its case, so that decide() finds another way.
+
+    Returns those whose lease was still held by its token; the others are left alone.
     """
-    state = AttemptState.CANCELLED if again_at is None else AttemptState.SCHEDULED
-    if again_at is not None and not _still_wanted(connection, attempt_id, obligation_id):
-        state = AttemptState.CANCELLED
-    given = connection.execute(
+    ids = [one.attempt_id for one in backs]
+    connection.execute(query("charging", "lock_debts_of"), {"ids": ids})
+    given = connection.scalars(
         query("charging", "give_back"),
         {
-            "id": attempt_id,
-            "token": token,
-            "state": state.value,
-            "again_at": again_at,
+            "ids": ids,
+            "tokens": [one.token for one in backs],
+            "again_at": [one.again_at for one in backs],
+            "active": sorted(ACTIVE_CASES),
             "now": now,
         },
-    ).one_or_none()
-    if given is None:
-        return False
-    connection.execute(query("charging", "unlock_debt"), {"token": token})
-    if state is AttemptState.CANCELLED:
-        # a merge may have moved the attempt meanwhile
-        connection.execute(
-            query("ledger", "wake_case"), {"obligation_id": given.obligation_id, "now": now}
-        )
-    return True
+    )
+    return set(given)
 
 
 def is_case_closed(attempt: Row[Any]) -> bool:
@@ -105,9 +109,3 @@ def is_case_closed(attempt: Row[Any]) -> bool:
     `attempt` is a row of `claimed`.
     """
     return attempt.case_state is not None and attempt.case_state not in ACTIVE_CASES
-
-
-def _still_wanted(connection: Connection, attempt_id: uuid.UUID, obligation_id: uuid.UUID) -> bool:
-    debt = connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id}).one()
-    attempt = connection.execute(query("charging", "claimed"), {"id": attempt_id}).one()
-    return debt.state in COLLECTIBLE and not is_case_closed(attempt)

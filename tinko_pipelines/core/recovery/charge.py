@@ -7,21 +7,19 @@ goes on: before `submitted` nothing was sent; after it, the PSP is asked.
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRateLimited, PspRejected, PspUnreachable
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
-from tinko_pipelines.core.ledger.states import COLLECTIBLE, AttemptState
+from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     Observation,
@@ -36,12 +34,11 @@ from tinko_pipelines.core.recovery.permission import (
     PAUSE,
     Permission,
     charge_door,
-    facts_of,
     may_charge,
     other_open_doors,
 )
 from tinko_pipelines.core.recovery.points import Point, no_point
-from tinko_pipelines.core.recovery.views import as_counted, counted_on
+from tinko_pipelines.core.recovery.submitting import Granted, Standing, stand, submit
 from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
@@ -112,21 +109,18 @@ class Charger:
             if connection.execute(query("charging", "hold"), fence).one_or_none() is None:
                 return None, Permission(False, "lease.lost")
             self.point("held")
-            attempt = connection.execute(
-                query("charging", "claimed"), {"id": claim.attempt_id}
-            ).one()
-            debt = connection.execute(
-                query("ledger", "lock_obligation"), {"id": attempt.obligation_id}
-            ).one()
-            if debt.state in COLLECTIBLE and attempts.is_case_closed(attempt):
-                return None, Permission(False, f"case.{attempt.case_state}")
-            permission = self._permission(connection, seat, attempt, debt, seen, now)
+            (standing,) = stand(connection, seat.account, [claim.attempt_id], now)
+            permission = self._permission(connection, seat, standing, seen, now)
             door = charge_door(seen)
             if not permission.granted or door is None:
                 return None, permission
             self.point("permitted")
-            request = request_for(attempt, debt, door)
-            self._commit_to_send(connection, seat, attempt, permission, request, fence, now)
+            request = request_for(standing.attempt, standing.debt, door)
+            sent = submit(
+                connection, seat.account, [Granted(claim.token, request, permission)], now, wall
+            )
+            if not sent:
+                return None, Permission(False, "lease.lost")
             self.point("submitting")
         return request, permission
 
@@ -134,27 +128,17 @@ class Charger:
         self,
         connection: Connection,
         seat: Seat,
-        attempt: Row[Any],
-        debt: Row[Any],
+        standing: Standing,
         seen: Observation,
         now: datetime,
     ) -> Permission:
-        account = seat.account
-        instrument = attempt.instrument_key or ""
-        connection.execute(
-            query("charging", "lock_instrument"),
-            {"instrument": f"{account.psp}:{account.account_id}:{instrument}"},
-        )
-        counted = counted_on(
-            connection, account.psp, account.account_id, [instrument], now, [debt.id]
-        )
-        tries = connection.execute(
-            query("recovery", "attempt_views"), {"obligation_ids": [debt.id]}
-        ).all()
+        attempt, debt = standing.attempt, standing.debt
+        if debt.state in COLLECTIBLE and attempts.is_case_closed(attempt):
+            return Permission(False, f"case.{attempt.case_state}")
         mentioned = connection.scalar(
             query("inbox", "mentions"),
             {
-                "connection_id": account.connection_id,
+                "connection_id": seat.account.connection_id,
                 "object_ids": [ref.object_id for ref in seen.refs],
             },
         )
@@ -162,63 +146,11 @@ class Charger:
             attempt,
             debt,
             seen,
-            facts_of(attempt, debt, tries, as_counted(counted[instrument], debt.id)),
-            tries,
+            standing.facts(),
+            standing.tries,
             retry_owner=seat.retry_owner,
             mentioned=bool(mentioned),
             now=now,
-        )
-
-    def _commit_to_send(
-        self,
-        connection: Connection,
-        seat: Seat,
-        attempt: Row[Any],
-        permission: Permission,
-        request: ChargeRequest,
-        fence: dict[str, Any],
-        now: datetime,
-    ) -> None:
-        account = seat.account
-        connection.execute(
-            query("charging", "mint_key"),
-            {
-                "connection_id": account.connection_id,
-                "key": request.idempotency_key,
-                "org_id": attempt.org_id,
-                "attempt_id": attempt.id,
-                "obligation_id": attempt.obligation_id,
-                "wall": fence["wall"],
-            },
-        )
-        assert permission.verdict is not None
-        connection.execute(
-            query("charging", "submit"),
-            fence
-            | {
-                "key": request.idempotency_key,
-                "guard_rows": json.dumps(permission.verdict.rows),
-                "evidence": permission.evidence,
-                "amount": request.amount,
-                "door_id": request.door_id,
-                "now": now,
-            },
-        ).one()
-        connection.execute(
-            query("ledger", "count_attempt"),
-            {
-                "attempt_id": attempt.id,
-                "org_id": attempt.org_id,
-                "psp": account.psp,
-                "account_id": account.account_id,
-                "instrument_key": attempt.instrument_key,
-                "obligation_id": attempt.obligation_id,
-                "amount": request.amount,
-                "currency": request.currency,
-                "initiator": "merchant",
-                "state": AttemptState.SUBMITTED.value,
-                "counted_at": now,
-            },
         )
 
     def _send(
@@ -257,14 +189,8 @@ class Charger:
         """Nothing was sent; `seat` where its PSP was asked."""
         now = self.clock.now()
         with unit_of_work(self.engine) as connection:
-            attempts.give_back(
-                connection,
-                claim.attempt_id,
-                claim.obligation_id,
-                claim.token,
-                again_at=permission.again_at,
-                now=now,
-            )
+            back = attempts.Back(claim.attempt_id, claim.token, permission.again_at)
+            attempts.give_back(connection, [back], now)
             if seat is not None:
                 self._note_health(connection, seat, claim, error)
             self.point("giving_back")

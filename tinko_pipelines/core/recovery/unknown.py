@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,8 +65,12 @@ def resolve_unresolved(
         rows = connection.execute(
             query("charging", "unresolved"), {"wall": wall.now(), "limit": limit}
         ).all()
+    claimed = [row for row in rows if row.state == AttemptState.CLAIMED]
+    if claimed:
+        found["given_back"] = resolver.give_back(claimed)
     for row in rows:
-        found[resolver.look_after(row)] += 1
+        if row.state != AttemptState.CLAIMED:
+            found[resolver.look_after(row)] += 1
     return found
 
 
@@ -80,19 +85,21 @@ class _Resolver:
     point: Point
     away: set[uuid.UUID] = field(default_factory=set)
 
-    def look_after(self, row: Row[Any]) -> str:
-        """`row` is one of `unresolved`; returns what became of it."""
+    def give_back(self, rows: Sequence[Row[Any]]) -> int:
+        """Claimed ones whose lease is over were never sent: they are due again, all at once."""
         now = self.clock.now()
-        if row.state == AttemptState.CLAIMED:
-            with unit_of_work(self.engine) as connection:
-                attempts.give_back(
-                    connection, row.id, row.obligation_id, row.lease_token, again_at=now, now=now
-                )
-                self.point("returning")
-            return "given_back"
+        backs = [attempts.Back(row.id, row.lease_token, now) for row in rows]
+        with unit_of_work(self.engine) as connection:
+            given = attempts.give_back(connection, backs, now)
+            self.point("returning")
+        return len(given)
+
+    def look_after(self, row: Row[Any]) -> str:
+        """`row` is one of `unresolved` that may have been sent; returns what became of it."""
+        now = self.clock.now()
         with unit_of_work(self.engine) as connection:
             attempts.move(connection, row.id, AttemptState.UNKNOWN, now)
-            attempt = connection.execute(query("charging", "claimed"), {"id": row.id}).one()
+            attempt = attempts.claimed(connection, row.id)
             self.point("doubting")
         if attempt.connection_id not in self.desk.seats:
             return "connection.inactive"

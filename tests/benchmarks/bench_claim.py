@@ -1,0 +1,232 @@
+"""`claim`: claim, decide and record so many due attempts, against procrastinate doing trivial jobs.
+
+Ours is the executor without its network calls, in batches: the claim with budgets, locks and
+leases; the decision of may_charge() with every guard on freshly loaded facts, a batch counting its
+own earlier attempts; `submitted` with key, evidence and counter; and the outcome, with the locks
+freed and the cases woken. Debts stand in their real tables with histories; a fifth share cards, so
+that the guards refuse some. The ceiling is the same statements with a constant decision.
+
+procrastinate runs as many jobs that do nothing, deferred beforehand, with its own worker at the
+concurrency that suits it best, on the same Postgres.
+"""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+
+from sqlalchemy import text
+
+from tests.benchmarks.harness import Benchmark, Further, register
+from tests.integration.recovery.money_stage import MovableWall
+from tests.proofs.due_world import AMOUNT, CURRENCY, NOW, make_due
+from tests.proofs.prove_outage import postgres_of
+from tinko_pipelines.core.clock import FixedClock
+from tinko_pipelines.core.db.engine import libpq_url, make_engine, unit_of_work
+from tinko_pipelines.core.guards.evaluate import Verdict
+from tinko_pipelines.core.guards.model import Counted
+from tinko_pipelines.core.ledger.apply import Account
+from tinko_pipelines.core.ledger.states import AttemptState
+from tinko_pipelines.core.psp.types import (
+    CustomerSeen,
+    DoorKind,
+    DoorSeen,
+    DoorStatus,
+    Observation,
+    Ref,
+    RefKind,
+)
+from tinko_pipelines.core.recovery import attempts
+from tinko_pipelines.core.recovery.attempts import Back
+from tinko_pipelines.core.recovery.budget import Bucket, Budgets
+from tinko_pipelines.core.recovery.claim import claim_due
+from tinko_pipelines.core.recovery.outcome import request_for
+from tinko_pipelines.core.recovery.permission import Permission, charge_door, may_charge
+from tinko_pipelines.core.recovery.submitting import Granted, stand, submit
+
+DUE, BATCH = 5000, 500
+CONCURRENCY = 10
+LEAST_OF_PEER, LEAST_OF_CEILING = 20.0, 0.5
+# no budget is to be measured here
+PLENTY = Budgets(Bucket(1e9), Bucket(1e9))
+ALWAYS = Permission(True, "allowed", None, Verdict(True, ("constant",)), "{}")
+OUTCOMES = (AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.UNKNOWN)
+TABLES = ("attempts, obligations, psp_refs, doors, failures, guard_counters, cases, charge_locks,"
+          " idempotency_keys, state_history, call_budgets, connection_health")  # fmt: skip
+
+
+class Executor:
+    """The executor's three transactions over a fresh world, without the network between them."""
+
+    def __init__(self, engine, owner, due):
+        self.engine, self.owner, self.due = engine, owner, due
+        self.clock, self.wall = FixedClock(NOW), MovableWall()
+        self.refused = Counter()
+
+    def fresh(self):
+        """A world in which all is due; not measured."""
+        with unit_of_work(self.owner) as connection:
+            connection.execute(text(f"truncate {TABLES}"))
+        org, (connection_id,) = make_due(self.engine, self.due)
+        self.account = Account(org, connection_id, "stripe", "acct_0")
+        with self.owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(f"vacuum analyze {TABLES}"))
+
+    def rate(self, decide):
+        """A contender: so many attempts a second with this decision."""
+
+        def measured():
+            self.fresh()
+            began, done = time.perf_counter(), 0
+            while claims := self.claim():
+                self.make(claims, decide)
+                done += len(claims)
+            took = time.perf_counter() - began
+            if done != self.due:
+                raise RuntimeError(f"{done} of {self.due} were claimed")
+            return done / took
+
+        return measured
+
+    def claim(self):
+        return claim_due(self.engine, self.clock, self.wall, limit=BATCH, lease_seconds=60,
+                         budgets=PLENTY)  # fmt: skip
+
+    def make(self, claims, decide):
+        tokens = {one.attempt_id: one for one in claims}
+        now, wall = self.clock.now(), self.wall.now()
+        granted, refused, earlier = [], [], defaultdict(list)
+        with unit_of_work(self.engine) as connection:
+            for standing in stand(connection, self.account, list(tokens), now):
+                attempt = standing.attempt
+                seen = _seen(attempt)
+                permission = decide(standing, seen, earlier[attempt.instrument_key], now)
+                if permission.granted:
+                    earlier[attempt.instrument_key].append(
+                        Counted(now, AMOUNT, CURRENCY, "merchant", False, "submitted")
+                    )
+                    request = request_for(attempt, standing.debt, charge_door(seen))
+                    granted.append(Granted(tokens[attempt.id].token, request, permission))
+                else:
+                    self.refused[permission.reason] += 1
+                    refused.append(Back(attempt.id, tokens[attempt.id].token, permission.again_at))
+            sent = submit(connection, self.account, granted, now, wall)
+            attempts.give_back(connection, refused, now)
+        ordered = sorted(sent)
+        with unit_of_work(self.engine) as connection:
+            for number, state in enumerate(OUTCOMES):
+                attempts.move_all(connection, ordered[number :: len(OUTCOMES)], state, now)
+
+    def bare(self):
+        """The bare claim: SKIP LOCKED and an update of the state, in the same batches."""
+        self.fresh()
+        began = time.perf_counter()
+        took = 1
+        while took:
+            with unit_of_work(self.engine) as connection:
+                took = connection.execute(
+                    text(
+                        "update attempts set state = 'claimed', updated_at = :now where id in ("
+                        " select id from attempts where state = 'scheduled'"
+                        " order by scheduled_at limit :batch for update skip locked)"
+                    ),
+                    {"now": NOW, "batch": BATCH},
+                ).rowcount
+        return self.due / (time.perf_counter() - began)
+
+
+def decide(standing, seen, earlier, now):
+    """What the executor asks before every send."""
+    return may_charge(
+        standing.attempt, standing.debt, seen, standing.facts(earlier), standing.tries,
+        retry_owner="tinko", mentioned=False, now=now,
+    )  # fmt: skip
+
+
+def constant(standing, seen, earlier, now):
+    return ALWAYS
+
+
+def _seen(attempt):
+    """What the fresh read would say: the invoice is open."""
+    return Observation(
+        refs=(Ref(RefKind.INVOICE, attempt.door_id),), due=AMOUNT, paid=0, currency=CURRENCY,
+        customer=CustomerSeen(), psp_retries=False, has_mandate=True,
+        doors=(DoorSeen(DoorKind.INVOICE, attempt.door_id, DoorStatus.OPEN),),
+    )  # fmt: skip
+
+
+def procrastinate_rate(dsn, jobs):
+    """A contender: trivial jobs a second, deferred beforehand, by procrastinate's own worker."""
+    import procrastinate
+
+    connector = procrastinate.PsycopgConnector(conninfo=dsn, max_size=CONCURRENCY + 4)
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name="trivial")
+    async def trivial(number):
+        return None
+
+    async def measured():
+        async with app.open_async():
+            await connector.execute_query_async("truncate procrastinate_jobs cascade")
+            await trivial.batch_defer_async(*({"number": number} for number in range(jobs)))
+            await connector.execute_query_async("analyze procrastinate_jobs")
+            began = time.perf_counter()
+            await app.run_worker_async(
+                wait=False, concurrency=CONCURRENCY, listen_notify=False,
+                install_signal_handlers=False,
+            )  # fmt: skip
+            took = time.perf_counter() - began
+            done = await connector.execute_query_one_async(
+                "select count(*) as done from procrastinate_jobs where status = 'succeeded'"
+            )
+        if done["done"] != jobs:
+            raise RuntimeError(f"procrastinate did {done['done']} of {jobs}")
+        return jobs / took
+
+    async def prepare():
+        async with app.open_async():
+            await app.schema_manager.apply_schema_async()
+
+    asyncio.run(prepare())
+    return lambda: asyncio.run(measured())
+
+
+@register("claim")
+def claim(scale: float):
+    """Attempts a second."""
+    due = max(BATCH, int(DUE * scale))
+    with postgres_of(days=(-31, 0, 31), fsync=True) as server:
+        worker = make_engine(server.url("tinko_worker"), pool_size=8)
+        owner = make_engine(server.url("tinko_owner"), pooled=False)
+        server.create_database("peer")
+        executor = Executor(worker, owner, due)
+        bare = []
+
+        def further():
+            bare.extend(executor.bare() for _ in range(3))
+            return Further(
+                {
+                    "bare_skip_locked": round(sorted(bare)[1]),
+                    "refused_by_guards": dict(executor.refused),
+                    "due": due,
+                }
+            )
+
+        try:
+            yield Benchmark(
+                unit="attempts/s",
+                ours=executor.rate(decide),
+                ceiling=executor.rate(constant),
+                peers={
+                    "procrastinate": procrastinate_rate(
+                        libpq_url(server.url("tinko_owner", "peer")), due
+                    )
+                },
+                ratio_to_ceiling=LEAST_OF_CEILING,
+                ratio_to_best_peer=LEAST_OF_PEER,
+                further=further,
+            )
+        finally:
+            worker.dispose()
+            owner.dispose()
