@@ -10,7 +10,7 @@ limit :limit;
 -- name: oldest_pending
 -- What the sensor's run key is made of. Index: ix_inbox_events_pending.
 select
-    min(e.id::text) as oldest,
+    min(cast(e.id as text)) as oldest,
     count(*) as waiting
 from (select id from inbox_events where processed_at is null order by id limit 1000) as e;
 
@@ -68,6 +68,12 @@ from psp_refs as r
 left join attempts as a on r.attempt_id = a.id
 left join obligations as o on r.obligation_id = o.id
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text[]));
+
+-- name: known_disputes
+-- How disputes stand in the ledger. Index: uq_findings_dedupe_key.
+select f.evidence ->> 'dispute' as dispute, f.evidence ->> 'status' as status
+from findings as f
+where f.dedupe_key = any(cast(:keys as text[]));
 
 -- name: open_disputes
 -- Debts of :connection_id over which a dispute is open. Scans the few findings.

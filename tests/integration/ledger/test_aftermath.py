@@ -13,6 +13,7 @@ from tests.integration.ledger.aftermath_world import (
     Told,
     charge,
 )
+from tinko_pipelines.core.ids import new_id
 
 
 @pytest.fixture
@@ -196,6 +197,23 @@ def test_a_merge_hands_on_what_only_the_folded_debt_was_told(told):
     assert told.rows(
         "select has_mandate, mandate_ref, psp_retries from obligations where state = 'open'"
     ) == [(True, "pm_1", False)]
+
+
+def test_a_cancelled_subscription_stops_what_is_planned_at_once(told):
+    told.say(charge("ch_1", S.FAILED), has_mandate=True)
+    told.work()
+    planned = new_id(told.clock.now())
+    told.write(
+        "insert into attempts (id, org_id, connection_id, psp, obligation_id, actor, state,"
+        " amount_minor, currency, created_at, updated_at) select :id, org_id, connection_id, psp,"
+        " obligation_id, 'tinko', 'scheduled', 1000, 'USD', created_at, updated_at from attempts",
+        id=planned,
+    )  # fmt: skip
+    told.write("update cases set decide_at = null")
+    told.say(due=None, refs=(INVOICE,), has_mandate=False)
+    assert told.rows("select state from attempts where id = :id", id=planned) == [("cancelled",)]
+    # and the case is looked at again: the payer may still want to pay
+    assert told.rows("select decide_at is not null from cases") == [(True,)]
 
 
 def test_a_closed_door_does_not_open_again_on_late_news(told):

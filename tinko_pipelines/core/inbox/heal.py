@@ -22,9 +22,11 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import InvalidInput
 from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
+from tinko_pipelines.core.ledger.disputes import dispute_key
 from tinko_pipelines.core.ledger.payments import STATE_OF
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp import registry
+from tinko_pipelines.core.psp.payload import instant
 from tinko_pipelines.core.psp.types import Observation, ParsedEvent, PaymentSeen, Ref, RefKind
 from tinko_pipelines.core.tenants.desk import Seat
 
@@ -78,13 +80,18 @@ def _news(engine: Engine, seat: Seat, bodies: Iterable[Mapping[str, Any]]) -> li
     reader = registry.reader(seat.adapter.psp)
     seen = [(body, reader.observe_object(body)) for body in bodies]
     known = _known(engine, seat, [one for _, one in seen])
+    disputes = _disputes(engine, seat, [one for _, one in seen])
     return [
-        _event(seat, body, one) for body, one in seen if not one.is_empty and _tells(one, known)
+        _event(seat, body, one)
+        for body, one in seen
+        if not one.is_empty and _tells(one, known, disputes)
     ]
 
 
-def _tells(one: Observation, known: Mapping[str, Row[Any]]) -> bool:
+def _tells(one: Observation, known: Mapping[str, Row[Any]], disputes: Mapping[str, str]) -> bool:
     """Whether the ledger lacks something that this object says."""
+    if any(disputes.get(said.object_id) != said.status for said in one.disputes):
+        return True
     debts = [known[ref.object_id].debt_state for ref in one.refs if ref.object_id in known]
     if not debts:
         return True
@@ -114,10 +121,22 @@ def _known(engine: Engine, seat: Seat, seen: list[Observation]) -> dict[str, Row
         return {row.object_id: row for row in rows}
 
 
+def _disputes(engine: Engine, seat: Seat, seen: list[Observation]) -> dict[str, str]:
+    """How the ledger has the disputes that are named, by their ids."""
+    named = {said.object_id for one in seen for said in one.disputes}
+    if not named:
+        return {}
+    keys = [dispute_key(seat.account.connection_id, one) for one in sorted(named)]
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(query("inbox", "known_disputes"), {"keys": keys})
+        return {row.dispute: row.status for row in rows}
+
+
 def _event(seat: Seat, body: Mapping[str, Any], one: Observation) -> IncomingEvent:
     raw = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     said = [payment.updated_at for payment in one.payments]
-    created_at = max(said) if said else one.created_at
+    made = instant(body, "created") or instant(body, "created_at")
+    created_at = max(said) if said else one.created_at or made
     if created_at is None:
         raise InvalidInput(f"the listed object {body.get('id')} does not say when it was made")
     event = ParsedEvent(

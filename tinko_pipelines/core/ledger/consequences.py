@@ -70,8 +70,13 @@ def draw(
         _move(connection, debt.id, given_up, now)
         _stop(connection, debt.id, attempts, now)
         cases.cancel(connection, debt.id, given_up, now)
-    elif money.paid > 0:
-        _move(connection, debt.id, ObligationState.PARTIALLY_PAID, now)
+    else:
+        if money.paid > 0:
+            _move(connection, debt.id, ObligationState.PARTIALLY_PAID, now)
+        if debt.has_mandate is False and _planned(attempts):
+            # nothing is stored any more that a retry could use: a subscription that was cancelled
+            for name in ("cancel_scheduled", "wake_case"):
+                connection.execute(query("ledger", name), {"obligation_id": debt.id, "now": now})
 
 
 def settle_case(connection: Connection, obligation_id: uuid.UUID, now: datetime) -> bool:
@@ -132,6 +137,11 @@ def _move(
     )
 
 
+def _planned(attempts: Sequence[Row[Any]]) -> bool:
+    """`attempts` were read under the debt's lock, without which none is planned."""
+    return any(one.state == AttemptState.SCHEDULED for one in attempts)
+
+
 def _stop(
     connection: Connection,
     obligation_id: uuid.UUID,
@@ -139,8 +149,7 @@ def _stop(
     now: datetime,
 ) -> None:
     touched = {"obligation_id": obligation_id, "now": now}
-    # `attempts` were read under the debt's lock, without which none is planned
-    if any(one.state == AttemptState.SCHEDULED for one in attempts):
+    if _planned(attempts):
         connection.execute(query("ledger", "cancel_scheduled"), touched)
     connection.execute(query("ledger", "cancel_messages"), touched)
 
