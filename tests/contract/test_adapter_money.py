@@ -1,19 +1,23 @@
 """The same contract, beyond the charge: payments to come, captures, refunds, payouts, limits."""
 
+import json
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from tests.contract.adapter_stages import AMOUNT, LONG_AGO, STAGES
-from tests.contract.sandbox_server import Sandbox
+from tests.contract.sandbox_server import Receiver, Sandbox
 from tinko_pipelines.core.errors import (
+    AccountMismatch,
     InvalidInput,
     NotSupported,
     PspKeyRefused,
     PspRateLimited,
     PspRejected,
     PspUnreachable,
+    SignatureInvalid,
 )
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.capabilities import Capability
@@ -24,6 +28,7 @@ from tinko_pipelines.core.psp.operations import (
     RefundRequest,
     RefundStatus,
 )
+from tinko_pipelines.core.psp.ownership import check_owner
 from tinko_pipelines.core.psp.razorpay import settlement as razorpay_settlement
 from tinko_pipelines.core.psp.settlement import LineKind, PayoutStatus
 from tinko_pipelines.core.psp.stripe import client as stripe_client
@@ -84,6 +89,18 @@ def test_a_payment_to_come_is_made_once_and_charges_nobody(stage):
     assert stage.payments_made() == []
     other = stage.adapter.create_payment(to_come(stage, new_id()))
     assert other.observation.refs != one.observation.refs
+
+
+@pytest.mark.parametrize("fault", ["timeout_after_charge", "outage"])
+def test_a_payment_to_come_whose_answer_is_lost_is_made_once(stage, fault):
+    reference = new_id()
+    # an order is no charge: only what comes before it can be lost at Razorpay
+    stage.faults(**{fault: {"times": 1}})
+    with suppress(PspUnreachable):
+        stage.adapter.create_payment(to_come(stage, reference))
+    one = stage.adapter.create_payment(to_come(stage, reference))
+    listed = list(stage.adapter.list_changes(stage.now(), stage.now() + timedelta(seconds=1)))
+    assert [row["id"] for row in listed] == [one.observation.doors[0].object_id]
 
 
 def test_a_payment_to_come_says_whose_debt_it_is(stage):
@@ -390,3 +407,38 @@ def test_a_refused_key_is_told_from_a_refused_request(stage):
     stage.faults(api_key_expired=True)
     with pytest.raises(PspKeyRefused):
         stage.adapter.refund(RefundRequest("ch_1Nobody000", "r", "refund-nobody"))
+
+
+# --- webhooks ----------------------------------------------------------------------------------
+
+
+def test_a_real_webhook_is_ours_and_a_changed_or_foreign_one_is_not(stage):
+    prefix = {"stripe": "acct_", "razorpay": "acc_"}[stage.psp]
+    owner = STAGES[stage.psp](stage.sandbox, f"{prefix}hooks")
+    hook = Receiver()
+    try:
+        named = {"psp": stage.psp.value, "account_id": owner.account["account_id"]}
+        stage.sandbox.ask("PUT", "endpoints", **named, url=hook.url)
+        owner.failing_debt()
+        stage.advance(hours=2)
+        stage.sandbox.ask("PUT", "endpoints", **named, url=None)
+        headers, raw = hook.got[-1]
+    finally:
+        hook.close()
+    own = owner.account["webhook_secret"]
+    # during a rotation several secrets are valid, in any order
+    stage.reader.verify_webhook(raw, headers, ("whsec_newer", own))
+    for body, secrets in (
+        (raw.replace(b'"id"', b'"iD"', 1), (own,)),
+        (raw, (stage.account["webhook_secret"],)),
+        (raw, ()),
+    ):
+        with pytest.raises(SignatureInvalid):
+            stage.reader.verify_webhook(body, headers, secrets)
+    event = stage.reader.parse_event(json.loads(raw), headers)
+    assert event.event_id
+    assert event.object_ids
+    check_owner(event, stage.psp, owner.account["account_id"], livemode=False)
+    if event.account_id is not None:
+        with pytest.raises(AccountMismatch):
+            check_owner(event, stage.psp, f"{prefix}another", livemode=False)

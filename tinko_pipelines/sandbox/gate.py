@@ -30,6 +30,8 @@ async def guarded(
         BEFORE, psp, what, at=engine.now, draws=engine.draws, charge=charge
     )
     if struck is not None:
+        if settle is not None:
+            settle()
         engine.store.commit()
         status = _BEFORE_STATUS.get(struck[0])
         return Drop() if status is None else refuse(status, struck[0])

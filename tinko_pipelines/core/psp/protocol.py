@@ -62,8 +62,8 @@ class PspAdapter(Protocol):
         ...
 
     def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        """Raw PSP objects created in [start, end), and payments refunded in it, as bodies that
-        `observe_object` reads; each once."""
+        """Raw PSP objects created in [start, end), payments refunded in it, and disputes that may
+        have changed in it, as bodies that `observe_object` reads; each once."""
         ...
 
     def payouts(self, start: datetime, end: datetime) -> Iterator[Payout]:

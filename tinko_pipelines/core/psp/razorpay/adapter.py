@@ -109,7 +109,8 @@ class RazorpayAdapter:
         return settlement.lines(self._calls, start, end)
 
     def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        """Payments and orders created in [start, end), and the payments refunded in it."""
+        """Payments and orders created in [start, end), the payments refunded in it, and disputes
+        of the last months."""
         return listing.changes(self._calls, start, end)
 
     def verify_credentials(self) -> str:

@@ -20,8 +20,8 @@ from tinko_pipelines.core.psp.types import (
 
 Observer = Callable[[Mapping[str, Any]], Observation]
 
-# by the `entity` member; weakest first, so that of equals the stronger is the newer one
-OBJECTS: Mapping[str, Observer] = MappingProxyType(
+# what a debt is made of; weakest first, so that of equals the stronger is the newer one
+_PARTS: Mapping[str, Observer] = MappingProxyType(
     {
         "payment": mapping.payment,
         "order": mapping.order,
@@ -48,7 +48,7 @@ def entity(payload: Any, name: str) -> Mapping[str, Any] | None:
 def debt(payload: Mapping[str, Any]) -> Observation:
     """All entities of the payload speak of one debt."""
     found = {name: one for name in _DEBT if (one := entity(payload, name)) is not None}
-    seen = merge_all(OBJECTS[name](one) for name, one in found.items())
+    seen = merge_all(_PARTS[name](one) for name, one in found.items())
     if seen.psp_retries is None and "order" in found:
         retries = mapping.retried_by_razorpay(found["order"], seen.payments)
         return replace(seen, psp_retries=retries)
@@ -99,33 +99,47 @@ def noticed(payload: Mapping[str, Any]) -> Observation:
 
 
 def disputed(payload: Mapping[str, Any]) -> Observation:
-    """A dispute: `extra` says how it stands, the payment is disputed until it is won or closed."""
-    seen = debt(payload)
-    dispute = part(payload, "dispute", "entity")
-    status = text(dispute, "status") or ""
-    stands = _DISPUTE_ENDS.get(status, DisputeStatus.OPEN)
-    over = stands is DisputeStatus.WON
+    """A dispute: the payment is disputed until it is won or closed."""
+    seen, found = debt(payload), entity(payload, "dispute")
+    if found is None:
+        return seen
+    told = dispute(found)
+    over = all(one.status is DisputeStatus.WON for one in told.disputes)
     return replace(
         seen,
         payments=tuple(replace(one, disputed=not over) for one in seen.payments),
-        disputes=tuple(
-            DisputeSeen(
-                object_id=str(part(dispute, "id")),
-                payment_id=one.object_id,
-                status=stands,
-                amount=number(dispute, "amount") or 0,
-                currency=one.currency,
-            )
-            for one in seen.payments
-            if dispute is not None
-        ),
+        disputes=told.disputes,
+        extra={**seen.extra, **told.extra},
+    )
+
+
+def dispute(found: Mapping[str, Any]) -> Observation:
+    """A dispute entity: it names its payment, and `extra` says how it stands."""
+    payment, status = text(found, "payment_id"), text(found, "status") or ""
+    if payment is None:
+        return Observation()
+    amount = number(found, "amount") or 0
+    one = DisputeSeen(
+        object_id=str(found["id"]),
+        payment_id=payment,
+        status=_DISPUTE_ENDS.get(status, DisputeStatus.OPEN),
+        amount=amount,
+        currency=(text(found, "currency") or "INR").upper(),
+    )
+    return Observation(
+        refs=(Ref(RefKind.PAYMENT, payment),),
+        currency=one.currency,
+        disputes=(one,),
         extra={
-            **seen.extra,
-            "dispute": text(dispute, "id") or "",
+            "dispute": one.object_id,
             "dispute_status": status,
-            "dispute_amount": str(part(dispute, "amount") or 0),
+            "dispute_amount": str(amount),
         },
     )
+
+
+# by the `entity` member
+OBJECTS: Mapping[str, Observer] = MappingProxyType({**_PARTS, "dispute": dispute})
 
 
 def refunded(payload: Mapping[str, Any]) -> Observation:

@@ -110,8 +110,8 @@ class StripeAdapter:
         return settlement.lines(self._calls, start, end)
 
     def list_changes(self, start: datetime, end: datetime) -> Iterator[Mapping[str, Any]]:
-        """Charges, PaymentIntents, invoices and sessions created in [start, end), and the charges
-        that were refunded or disputed in it."""
+        """Charges, PaymentIntents, invoices, sessions and disputes created in [start, end), and
+        the charges that were refunded in it."""
         return listing.changes(self._calls, start, end)
 
     def verify_credentials(self) -> str:
