@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,10 +37,12 @@ from tinko_pipelines.demo.run import START
 from tinko_pipelines.demo.stage import stage
 from tinko_pipelines.local.bootstrap import Sandbox, set_up
 
+log = logging.getLogger(__name__)
+
 PARTS = ("postgres", "sandbox", "api")
 HOUR = timedelta(hours=1)
-# an outage is planned for the third day: by then retries of ours are due all the time
-OUTAGE_FROM, OUTAGE = timedelta(days=2, hours=9), timedelta(hours=6)
+# an outage is planned for the second day: by then retries of ours are due all the time
+OUTAGE_FROM, OUTAGE = timedelta(days=1, hours=9), timedelta(hours=6)
 FAULTS: Mapping[str, Mapping[str, float]] = {
     "timeout_after_charge": {"rate": 0.10},
     "error_500_after_charge": {"rate": 0.08},
@@ -125,15 +127,15 @@ class Campaign:
         """No faults and no kills: what is under way comes to its end."""
         self.sandbox.call("PUT", "faults")
         self.sandbox.call("POST", "finish")
-        for _ in range(QUIET_DAYS * 4):
-            self.step(6 * HOUR)
+        for _ in range(QUIET_DAYS * 2):
+            self.step(12 * HOUR)
             for _ in range(4):
                 self.work("resolve", "execute", "read_pending")
                 if not self.has_work():
                     break
 
 
-def fight(campaign: Campaign, kills: int, say: Callable[[str], None]) -> None:
+def fight(campaign: Campaign, kills: int) -> None:
     """Hour by hour until so many workers were killed, or nothing is left to kill them at."""
     begin = campaign.now
     until = begin + OUTAGE_FROM + OUTAGE
@@ -146,15 +148,14 @@ def fight(campaign: Campaign, kills: int, say: Callable[[str], None]) -> None:
         share = left // 2 if campaign.now < until else left
         campaign.kill(min(KILLS_A_STEP, share))
         idle = 0 if campaign.workers > before else idle + 1
-        say(f"{campaign.now:%d %b %H:%M}, {campaign.kills.total()} of {kills} killed")
+        log.info("%s: %s of %s killed", campaign.now, campaign.kills.total(), kills)
 
 
 def run(kills: int, seed: int, obligations: int | None = None, days: int | None = None) -> int:
     """Play it in a temporary folder; 0 when nothing was lost. The last line printed is JSON."""
     began = time.monotonic()
-    logging.getLogger("tinko_pipelines").setLevel(logging.CRITICAL)
-    obligations = obligations or max(120, kills)
-    days = days or max(4, kills // 50)
+    obligations = obligations or max(100, kills)
+    days = days or max(3, kills // 50)
     with tempfile.TemporaryDirectory(prefix="tinko-chaos-") as folder:
         # Postgres runs unprivileged and must reach its folder
         Path(folder).chmod(0o711)
@@ -181,7 +182,7 @@ def _play(
     sandbox.call("PUT", "faults", outage=outage, **FAULTS)
     with Zygote(environment) as zygote:
         campaign = Campaign(sandbox, engine, zygote, random.Random(seed), START, START)
-        fight(campaign, kills, lambda said: None)
+        fight(campaign, kills)
         struck = {name: spec["seen"] for name, spec in sandbox.call("GET", "faults").items()}
         campaign.come_to_rest()
         found = verdict.judge(sandbox, engine, campaign.now)
