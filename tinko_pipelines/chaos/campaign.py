@@ -54,8 +54,8 @@ FAULTS: Mapping[str, Mapping[str, float]] = {
 # workers begin so much wall time apart: what a killed one left is over its lease for the next
 APART = timedelta(minutes=16)
 KILLS_A_STEP = 6
-# a worker dies somewhere in its first points, or works on
-FIRST_POINTS = 40
+# a worker dies somewhere in the points that its attempts will pass, or works on
+POINTS_EACH, MOST_POINTS = 9, 60
 QUIET_DAYS = 12  # after the last kill: leases, late authorisations and debits come to their end
 
 
@@ -88,8 +88,8 @@ class Campaign:
         open_cases(self.engine, self.clock)
         decide_due(self.engine, self.clock)
 
-    def has_work(self) -> bool:
-        """Whether attempts are due or unresolved."""
+    def waiting(self) -> int:
+        """How many attempts are due or unresolved."""
         with unit_of_work(self.engine) as connection:
             due = connection.execute(
                 query("charging", "due_count"), {"now": self.now, "wall": self.wall}
@@ -97,7 +97,7 @@ class Campaign:
             unresolved = connection.execute(
                 query("charging", "unresolved_count"), {"wall": self.wall}
             ).one()
-        return bool(due.due or unresolved.waiting)
+        return int(due.due + unresolved.waiting)
 
     def work(self, *steps: str, die_after: int | None = None) -> bool:
         """One worker, from birth to death; says whether it was killed."""
@@ -119,9 +119,11 @@ class Campaign:
     def kill(self, most: int) -> None:
         """Workers one after the other, each killed at a random point, while there is work."""
         for _ in range(most):
-            if not self.has_work():
+            waiting = self.waiting()
+            if not waiting:
                 return
-            self.work("resolve", "execute", die_after=self.rng.randint(1, FIRST_POINTS))
+            last = min(waiting * POINTS_EACH, MOST_POINTS)
+            self.work("resolve", "execute", die_after=self.rng.randint(1, last))
 
     def come_to_rest(self) -> None:
         """No faults and no kills: what is under way comes to its end."""
@@ -131,7 +133,7 @@ class Campaign:
             self.step(12 * HOUR)
             for _ in range(4):
                 self.work("resolve", "execute", "read_pending")
-                if not self.has_work():
+                if not self.waiting():
                     break
 
 
