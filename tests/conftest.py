@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from tests.skips import (  # noqa: F401 (pytest finds its hooks here)
@@ -26,6 +27,10 @@ from tinko_pipelines.local.postgres import EmbeddedPostgres
 TEMPLATE = "tinko_template"
 # business instants that tests use: partitions stand from here on
 FIRST_MONTH = datetime(2026, 6, 1, tzinfo=UTC)
+
+# no test asserts on seconds, hypothesis's neither: the machine may be busy
+settings.register_profile("tinko", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tinko")
 
 _connect = socket.socket.connect
 

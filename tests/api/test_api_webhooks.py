@@ -3,7 +3,6 @@
 import hashlib
 import time
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -30,6 +29,8 @@ from tinko_pipelines.core.tenants.envelope import Envelope
 from tinko_pipelines.local import migrate
 from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.local.postgres import EmbeddedPostgres
+
+NOBODYS = "01990000-0000-7000-8000-000000000000"
 
 
 def problem(response, status, code):
@@ -121,7 +122,9 @@ def test_a_stale_timestamp(client, merchant, inbox):
     assert inbox() == []
 
 
-@pytest.mark.parametrize("connection", [str(uuid4()), "not-a-uuid", "%00"])
+@pytest.mark.parametrize(
+    "connection", ["01990000-0000-7000-8000-000000000000", "not-a-uuid", "%00"]
+)
 def test_an_unknown_connection(client, merchant, inbox, connection):
     answer = post_stripe(client, merchant, stripe_event(), connection=connection)
     problem(answer, 404, "connection_unknown")

@@ -87,7 +87,7 @@ def test_bodies_are_decoded_and_answers_encoded_back(encoding):
         ({"decompress": "1"}, {}, b"select 1", 48),
         ({}, {"content-encoding": "br"}, b"select 1", 48),
         ({}, {"content-encoding": "gzip"}, b"select 1", 271),
-        ({}, {"content-encoding": "gzip"}, gzip.compress(b"select 1")[:-9], 271),
+        ({}, {"content-encoding": "gzip"}, gzip.compress(b"select 1", mtime=0)[:-9], 271),
     ],
 )
 def test_what_cannot_be_read_is_an_error_of_its_own(parameters, headers, body, code):

@@ -53,7 +53,7 @@ def test_an_older_key_still_opens_and_the_newest_seals():
         envelope(new).open(sealed, owner)
 
 
-@pytest.mark.parametrize("value", [None, "", "short", "x" * 44, key()[:-8]])
+@pytest.mark.parametrize("value", [None, "", "short", "x" * 44, "A" * 36])
 def test_a_malformed_key_is_named(value):
     with pytest.raises(SettingsError, match="CREDENTIALS_KEY"):
         Envelope.from_setting(None if value is None else SecretStr(value))
