@@ -12,6 +12,7 @@ OBLIGATIONS ?= 2000
 DAYS ?= 21
 NAME ?=
 TESTS ?= tests
+WORKERS ?= 2
 
 # nothing of ours calls home
 export DO_NOT_TRACK := 1
@@ -54,7 +55,7 @@ demo: $(STAMP) ## the proof (SEED=1 OBLIGATIONS=2000 DAYS=21)
 	@exec $(BIN)/tinko demo --seed $(SEED) --obligations $(OBLIGATIONS) --days $(DAYS)
 
 test: $(STAMP) chromium ## the tests, on the real embedded engines (TESTS=tests/unit for some)
-	$(BIN)/python -m pytest -q $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 proof: $(STAMP) ## the long proofs at their full counts, as JSON lines (NAME=demo, crash or idle)
 	@$(BIN)/python -m tests.proofs $(NAME)

@@ -17,6 +17,7 @@ from tests.skips import (  # noqa: F401 (pytest finds its hooks here)
     pytest_runtest_logreport,
     pytest_sessionfinish,
     pytest_terminal_summary,
+    pytest_testnodedown,
 )
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine

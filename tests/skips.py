@@ -23,7 +23,17 @@ def _note_skip(report):
         _skipped.append(f"{report.nodeid}: {reason}")
 
 
+def pytest_testnodedown(node):
+    """What a worker of pytest-xdist skipped while it collected is known to it alone."""
+    for line in getattr(node, "workeroutput", {}).get("skipped", ()):
+        if line not in _skipped:
+            _skipped.append(line)
+
+
 def pytest_sessionfinish(session, exitstatus):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["skipped"] = _skipped
+        return
     if _skipped and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
