@@ -57,10 +57,10 @@ demo: $(STAMP) ## the proof (SEED=1 OBLIGATIONS=2000 DAYS=21)
 test: $(STAMP) chromium ## the tests, on the real embedded engines (TESTS=tests/unit for some)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
-proof: $(STAMP) ## the long proofs at their full counts, as JSON lines (NAME=demo, crash or idle)
+proof: $(STAMP) ## the long proofs at their full counts, as JSON lines (NAME=demo, chaos, …)
 	@$(BIN)/python -m tests.proofs $(NAME)
 
-bench: $(STAMP) ## benchmarks as JSON lines (NAME=webhooks or classify)
+bench: $(STAMP) ## benchmarks as JSON lines (NAME=webhooks, claim, …)
 	@$(BIN)/python -m tests.benchmarks $(NAME)
 
 lint: $(STAMP) ## formatting, lint, types, import contracts, migrations, dbt, definitions, SQL

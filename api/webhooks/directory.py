@@ -29,6 +29,7 @@ class Receiver:
     id: UUID
     org_id: UUID
     psp: Psp
+    account_id: str
     livemode: bool
     secrets: tuple[str, ...]
     loaded: float
@@ -107,7 +108,13 @@ class DatabaseFetch:
         found = read_connection(row)
         secrets = load_credentials(found, self._envelope).webhook_secrets
         return Receiver(
-            found.id, found.org_id, found.psp, found.livemode, secrets, time.monotonic()
+            found.id,
+            found.org_id,
+            found.psp,
+            found.account_id,
+            found.livemode,
+            secrets,
+            time.monotonic(),
         )
 
     async def close(self) -> None:

@@ -26,7 +26,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     400: {"description": "signature_stale or body_not_json", **_PROBLEM},
     401: {"description": "signature_invalid", **_PROBLEM},
     404: {"description": "connection_unknown", **_PROBLEM},
-    409: {"description": "psp_mismatch or livemode_mismatch", **_PROBLEM},
+    409: {"description": "psp_mismatch, livemode_mismatch or account_mismatch", **_PROBLEM},
     413: {"description": "body_too_large", **_PROBLEM},
     422: {"description": "invalid_input: JSON, but no event", **_PROBLEM},
     503: {"description": "Not stored; send it again", **_PROBLEM},

@@ -13,11 +13,11 @@ from api.webhooks.storage import Storage
 from tinko_pipelines.core.errors import (
     BodyNotJson,
     BodyTooLarge,
-    LivemodeMismatch,
     SignatureInvalid,
     UnknownConnection,
 )
 from tinko_pipelines.core.inbox.store import IncomingEvent, StoredResult
+from tinko_pipelines.core.psp.ownership import check_owner
 from tinko_pipelines.core.psp.protocol import PspReader
 from tinko_pipelines.core.psp.types import ParsedEvent, Psp
 
@@ -47,8 +47,8 @@ class Intake:
         """Verify and store one webhook; returns after the commit.
 
         Raises UnknownConnection, PspMismatch, BodyTooLarge, SignatureInvalid, SignatureStale,
-        BodyNotJson, InvalidInput (JSON, but no event), LivemodeMismatch; Unavailable and
-        PartitionMissing when it could not be stored now. Nothing is stored then.
+        BodyNotJson, InvalidInput (JSON, but no event), LivemodeMismatch, AccountMismatch;
+        Unavailable and PartitionMissing when it could not be stored now. Nothing is stored then.
         """
         self._refuse_announced(headers)
         receiver = await self._directory.find(_uuid(connection_id))
@@ -95,8 +95,7 @@ class Intake:
 
     def _parse(self, raw: bytes, headers: Mapping[str, str], receiver: Receiver) -> ParsedEvent:
         event = self._readers[receiver.psp].parse_event(_json_object(raw), headers)
-        if event.livemode is not None and event.livemode != receiver.livemode:
-            raise LivemodeMismatch("the event and the connection are not of the same mode")
+        check_owner(event, receiver.psp, receiver.account_id, receiver.livemode)
         return event
 
 

@@ -179,6 +179,14 @@ def test_livemode_of_the_other_kind(client, merchant, inbox):
     assert inbox() == []
 
 
+def test_an_event_of_another_account(client, merchant, inbox):
+    """Stripe names the account of an event where there is one; ours is known by its id."""
+    answer = post_stripe(client, merchant, stripe_event(account="acct_somebody_else"))
+    problem(answer, 409, "account_mismatch")
+    assert inbox() == []
+    assert post_stripe(client, merchant, stripe_event(account="acct_acme")).status_code == 200
+
+
 def test_an_id_that_no_text_column_can_hold(client, merchant, inbox):
     for event_id in ("evt_\x00", "evt_\ud800"):
         problem(post_stripe(client, merchant, stripe_event(event_id)), 422, "invalid_input")

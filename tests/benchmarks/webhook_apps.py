@@ -62,7 +62,9 @@ class OneReceiver:
     async def __call__(self, connection_id: UUID) -> Receiver | None:
         secrets = (os.environ["BENCH_WEBHOOK_SECRET"],)
         org_id = UUID(int=0)
-        return Receiver(connection_id, org_id, Psp.STRIPE, False, secrets, time.monotonic())
+        return Receiver(
+            connection_id, org_id, Psp.STRIPE, "acct_bench", False, secrets, time.monotonic()
+        )
 
     async def close(self) -> None:
         return None
