@@ -52,7 +52,7 @@ select
     o.payer_name,
     o.payer_email,
     o.payer_phone,
-    o.payer_language,
+    o.payer_language, o.payer_country, o.customer_tags,
     o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
 from obligations as o
 where o.id = :id
@@ -68,7 +68,7 @@ select
     o.payer_name,
     o.payer_email,
     o.payer_phone,
-    o.payer_language,
+    o.payer_language, o.payer_country, o.customer_tags,
     o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
 from obligations as o
 where o.id = any(cast(:ids as uuid[]))
@@ -88,6 +88,8 @@ set
     payer_email = coalesce(:payer_email, payer_email),
     payer_phone = coalesce(:payer_phone, payer_phone),
     payer_language = coalesce(:payer_language, payer_language),
+    payer_country = coalesce(:payer_country, payer_country),
+    customer_tags = coalesce(cast(:customer_tags as text[]), customer_tags),
     psp_retries = coalesce(:psp_retries, psp_retries),
     has_mandate = coalesce(:has_mandate, has_mandate),
     mandate_ref = coalesce(:mandate_ref, mandate_ref),
@@ -97,8 +99,8 @@ set
 where id = :id
 returning
     id, org_id, connection_id, psp, state, due_minor, due_rank, paid_minor, refunded_minor,
-    currency, customer_ref, payer_name, payer_email, payer_phone, payer_language, psp_retries, has_mandate,
-    mandate_ref, cycle_end, description, created_at;
+    currency, customer_ref, payer_name, payer_email, payer_phone, payer_language,
+    payer_country, customer_tags, psp_retries, has_mandate, mandate_ref, cycle_end, description, created_at;
 
 -- name: move_to_keeper
 -- Rule 1, a late discovery: all that hung on one obligation hangs on the other.
@@ -153,6 +155,10 @@ set
     payer_email = coalesce(obligations.payer_email, f.payer_email),
     payer_phone = coalesce(obligations.payer_phone, f.payer_phone),
     payer_language = coalesce(obligations.payer_language, f.payer_language),
+    payer_country = coalesce(obligations.payer_country, f.payer_country),
+    customer_tags = case
+        when obligations.customer_tags = '{}' then f.customer_tags else obligations.customer_tags
+    end,
     description = coalesce(obligations.description, f.description),
     psp_retries = coalesce(obligations.psp_retries, f.psp_retries),
     has_mandate = coalesce(obligations.has_mandate, f.has_mandate),

@@ -19,6 +19,7 @@ from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
 from tinko_pipelines.core.ledger.payments import key_of
 from tinko_pipelines.core.psp.types import (
+    CustomerSeen,
     DoorKind,
     DoorSeen,
     DoorStatus,
@@ -349,3 +350,11 @@ def test_the_strongest_object_says_what_is_due(database, account):
     assert rows(database, "select due_minor from obligations") == [(1000,)]
     say(database, account, replace(invoice, due=900))
     assert rows(database, "select due_minor from obligations") == [(900,)]
+
+
+def test_where_the_payer_is_and_the_merchants_words_are_kept(database, account):
+    where = CustomerSeen(country="IN", tags=("vip", "annual"))
+    say(database, account, told(refs=(INVOICE,), customer=where))
+    say(database, account, told(refs=(INVOICE,), customer=CustomerSeen(name="Asha")))
+    kept = rows(database, "select payer_name, payer_country, customer_tags from obligations")
+    assert kept == [("Asha", "IN", ["vip", "annual"])]

@@ -246,3 +246,15 @@ def test_an_intent_that_a_person_canceled_is_given_up(reason, terminal):
     intent = {"id": "pi_1", "object": "payment_intent", "amount": 500, "currency": "usd",
               "created": 1, "status": "canceled", "cancellation_reason": reason}  # fmt: skip
     assert READER.observe_object(intent).terminal == terminal
+
+
+def test_who_owes_it_where_and_the_merchants_words_for_them():
+    billing = {"name": "Asha", "email": None, "phone": None, "address": {"country": "in"}}
+    metadata = {"tinko_tags": "vip, annual plan,,vip"}
+    about = failed_charge(billing_details=billing, metadata=metadata)
+    payer = READER.observe_event(stripe_event("charge.failed", about)).customer
+    assert (payer.country, payer.tags) == ("IN", ("vip", "annual plan"))
+    nobody = READER.observe_event(
+        stripe_event("charge.failed", failed_charge(billing_details={"address": {"country": 7}}))
+    ).customer
+    assert (nobody.country, nobody.tags) == (None, None)

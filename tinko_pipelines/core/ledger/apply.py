@@ -104,6 +104,8 @@ def _describe(
         "payer_email": customer.email,
         "payer_phone": customer.phone,
         "payer_language": customer.language,
+        "payer_country": customer.country,
+        "customer_tags": None if customer.tags is None else list(customer.tags),
         "psp_retries": seen.psp_retries,
         "has_mandate": seen.has_mandate,
         "mandate_ref": seen.mandate_ref,

@@ -78,3 +78,21 @@ def _spellings() -> Mapping[str, str]:
         for name, all_of_it in default_table().networks.items()
         for spelling in all_of_it
     }
+
+
+MOST_TAGS = 20
+
+
+def tags(body: Any, where: str) -> tuple[str, ...] | None:
+    """The merchant's words for this payer: `tinko_tags` of `where`, parted by commas."""
+    said = text(body, where, "tinko_tags")
+    if said is None:
+        return None
+    words = (word.strip() for word in said.split(","))
+    return tuple(dict.fromkeys(word for word in words if word))[:MOST_TAGS]
+
+
+def country(said: str | None) -> str | None:
+    """ISO 3166-1 alpha-2 in upper case, or None for anything else."""
+    code = (said or "").strip().upper()
+    return code if len(code) == 2 and code.isascii() and code.isalpha() else None

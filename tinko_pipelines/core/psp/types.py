@@ -121,11 +121,16 @@ class DisputeSeen:
 
 @dataclass(frozen=True, slots=True)
 class CustomerSeen:
+    """Who owes it. `country` is ISO 3166-1 alpha-2; `tags` are the merchant's own words for rules
+    (`tinko_tags` in Stripe's metadata or Razorpay's notes), None where none were said."""
+
     ref: str | None = None
     name: str | None = None
     email: str | None = None
     phone: str | None = None
     language: str | None = None
+    country: str | None = None
+    tags: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from tinko_pipelines.core.psp.merge import merge_all
-from tinko_pipelines.core.psp.payload import instant, number, part, text
-from tinko_pipelines.core.psp.razorpay.payments import payer
+from tinko_pipelines.core.psp.payload import instant, number, part, tags, text
+from tinko_pipelines.core.psp.razorpay.payments import country_of, payer
 from tinko_pipelines.core.psp.razorpay.payments import payment as payment_seen
 from tinko_pipelines.core.psp.types import (
     CustomerSeen,
@@ -74,7 +74,7 @@ def order(entity: Mapping[str, Any]) -> Observation:
         due_from=RefKind.ORDER,
         currency=_currency(entity),
         created_at=instant(entity, "created_at"),
-        customer=CustomerSeen(ref=text(entity, "customer_id")),
+        customer=CustomerSeen(ref=text(entity, "customer_id"), tags=tags(entity, "notes")),
         doors=(DoorSeen(DoorKind.ORDER, found, DoorStatus.PAID if paid else DoorStatus.OPEN),),
         psp_retries=False if part(entity, "notification") else None,
         mandate_ref=text(entity, "notification", "token_id"),
@@ -129,6 +129,8 @@ def invoice(entity: Mapping[str, Any]) -> Observation:
             name=text(entity, "customer_details", "name"),
             email=text(entity, "customer_details", "email"),
             phone=text(entity, "customer_details", "contact"),
+            country=country_of(text(entity, "customer_details", "contact")),
+            tags=tags(entity, "notes"),
         ),
         # a draft cannot be paid yet
         doors=()
@@ -166,6 +168,8 @@ def payment_link(entity: Mapping[str, Any]) -> Observation:
             name=text(entity, "customer", "name"),
             email=text(entity, "customer", "email"),
             phone=text(entity, "customer", "contact"),
+            country=country_of(text(entity, "customer", "contact")),
+            tags=tags(entity, "notes"),
         ),
         doors=(
             DoorSeen(

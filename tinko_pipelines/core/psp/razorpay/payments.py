@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tinko_pipelines.core.failures.classifier import ErrorInfo
-from tinko_pipelines.core.psp.payload import card_network, instant, number, text
+from tinko_pipelines.core.psp.payload import card_network, instant, number, tags, text
 from tinko_pipelines.core.psp.types import CustomerSeen, PaymentSeen, PaymentStatus
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -75,4 +75,12 @@ def payer(entity: Mapping[str, Any]) -> CustomerSeen:
         ref=text(entity, "customer_id"),
         email=None if email == _NO_EMAIL else email,
         phone=text(entity, "contact"),
+        country=country_of(text(entity, "contact")),
+        tags=tags(entity, "notes"),
     )
+
+
+def country_of(phone: str | None) -> str | None:
+    """The country of a payer's number, where it is told with India's prefix; Razorpay says no
+    other. None for the rest."""
+    return "IN" if (phone or "").startswith("+91") else None

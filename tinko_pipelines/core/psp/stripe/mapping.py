@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tinko_pipelines.core.psp.payload import instant, number, object_id, part, text
+from tinko_pipelines.core.psp.payload import (
+    country,
+    instant,
+    number,
+    object_id,
+    part,
+    tags,
+    text,
+)
 from tinko_pipelines.core.psp.stripe.payments import payment
 from tinko_pipelines.core.psp.types import (
     CustomerSeen,
@@ -57,6 +65,8 @@ def charge(body: Mapping[str, Any]) -> Observation:
             name=text(body, "billing_details", "name"),
             email=text(body, "billing_details", "email") or text(body, "receipt_email"),
             phone=text(body, "billing_details", "phone"),
+            country=country(text(body, "billing_details", "address", "country")),
+            tags=tags(body, "metadata"),
         ),
         payments=(seen,),
     )
@@ -82,7 +92,9 @@ def payment_intent(body: Mapping[str, Any]) -> Observation:
         created_at=instant(body, "created"),
         description=text(body, "description"),
         customer=CustomerSeen(
-            ref=object_id(body.get("customer")), email=text(body, "receipt_email")
+            ref=object_id(body.get("customer")),
+            email=text(body, "receipt_email"),
+            tags=tags(body, "metadata"),
         ),
         doors=(
             DoorSeen(
@@ -134,6 +146,8 @@ def invoice(body: Mapping[str, Any]) -> Observation:
             name=text(body, "customer_name"),
             email=text(body, "customer_email"),
             phone=text(body, "customer_phone"),
+            country=country(text(body, "customer_address", "country")),
+            tags=tags(body, "metadata"),
         ),
         doors=()
         if status == "draft"
