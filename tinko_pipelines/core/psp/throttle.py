@@ -46,6 +46,12 @@ ELSEWHERE = Limit(rate=2000, burst=2000, backoff=0.05, backoff_most=0.5)
 _LIVE = ("sk_live_", "rk_live_", "rzp_live_")
 
 
+def longest_call(timeout: float) -> float:
+    """Seconds of real time that one call may take: its turn, and `timeout` for the answer."""
+    waits = (*(one.max_wait for one in LIMITS.values()), ELSEWHERE.max_wait)
+    return timeout + max(waits)
+
+
 def limit_of(psp: Psp, credentials: Credentials) -> Limit:
     """The limit that these credentials are under, by default."""
     if credentials.base_url is not None:

@@ -17,6 +17,7 @@ from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.keys import key_of
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp.operations import CaptureRequest
+from tinko_pipelines.core.psp.throttle import longest_call
 from tinko_pipelines.core.psp.types import DoorStatus, Observation, PaymentStatus, Ref, RefKind
 from tinko_pipelines.core.recovery.permission import CLOSABLE, IN_FLIGHT
 from tinko_pipelines.core.tenants.desk import Seat
@@ -67,7 +68,7 @@ def capture(
         "purpose": "door",
         "attempt_id": None,
         "token": token,
-        "lease_until": started + timedelta(seconds=timeout * CALLS),
+        "lease_until": started + timedelta(seconds=longest_call(timeout) * CALLS),
         "wall": started,
     }
     with unit_of_work(engine) as connection:

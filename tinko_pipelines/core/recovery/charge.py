@@ -20,6 +20,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRateLimited, PspRejected, PspUnreachable
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
+from tinko_pipelines.core.psp.throttle import longest_call
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
     Observation,
@@ -160,7 +161,7 @@ class Charger:
 
         Returns what came of it, and the PSP's error where there was one.
         """
-        if self.wall.monotonic() + self.timeout * SEND_CALLS >= claim.deadline:
+        if self.wall.monotonic() + longest_call(self.timeout) * SEND_CALLS >= claim.deadline:
             late = Outcome(None, sent=False, detail="the lease was over before it could be sent")
             return late, None
         self.point("sending")

@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from sqlalchemy import Engine
 
 from tinko_pipelines.core.clock import Clock, WallClock
+from tinko_pipelines.core.psp.throttle import longest_call
 from tinko_pipelines.core.recovery.budget import Budgets
 from tinko_pipelines.core.recovery.charge import Charger
 from tinko_pipelines.core.recovery.claim import Claim, claim_due
@@ -59,7 +60,7 @@ def execute_due(
             clock,
             wall,
             limit=wanted,
-            lease_seconds=settings.psp_timeout_seconds * CALLS,
+            lease_seconds=longest_call(settings.psp_timeout_seconds) * CALLS,
             budgets=Budgets.of(settings),
             point=point,
         )

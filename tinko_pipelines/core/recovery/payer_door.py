@@ -17,6 +17,7 @@ from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
 from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS, AttemptState
 from tinko_pipelines.core.psp import registry
+from tinko_pipelines.core.psp.throttle import longest_call
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorStatus,
@@ -76,7 +77,7 @@ def open_payer_door(
     owed any more (AlreadyPaid, NotFound). May raise what the adapter raises.
     """
     token, started = new_id(wall.now()), wall.now()
-    lease_seconds = settings.psp_timeout_seconds * CALLS
+    lease_seconds = longest_call(settings.psp_timeout_seconds) * CALLS
     deadline = wall.monotonic() + lease_seconds
     lock = {
         "obligation_id": obligation_id,
@@ -102,7 +103,10 @@ def open_payer_door(
             raise paid
         _nothing_moving(seen, clock)
         # whoever lost the lock, or is about to, opens nothing
-        if held is None or wall.monotonic() + settings.psp_timeout_seconds * OPENING >= deadline:
+        if (
+            held is None
+            or wall.monotonic() + longest_call(settings.psp_timeout_seconds) * OPENING >= deadline
+        ):
             raise AttemptInFlight("this took too long; please try again")
         hand_over = adapter.hand_over(seen, return_url)
         if hand_over.door is not None:
