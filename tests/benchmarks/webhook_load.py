@@ -124,14 +124,15 @@ def wrk(
 class _Paced:
     """Connections that are free, requests that wait for one, and the latencies so far."""
 
-    free: list[_Client] = field(default_factory=list)
+    # used in turn: one that rests for 5 s is closed by the server
+    free: deque[_Client] = field(default_factory=deque)
     waiting: deque[tuple[float, bytes]] = field(default_factory=deque)
     latencies: list[float] = field(default_factory=list)
     acknowledged: int = 0
 
     def offer(self, due: float, request: bytes) -> None:
         if self.free:
-            self.free.pop().send(due, request)
+            self.free.popleft().send(due, request)
         else:
             self.waiting.append((due, request))
 

@@ -103,7 +103,7 @@ def disputed_world(request, sandbox, receiver, database, settings):
     sandbox.ask("POST", "reset")
     receiver.got.clear()
     shop = Shop(sandbox, receiver, database, request.param.value, "disputed")
-    sandbox.ask("PUT", "world", seed=3, start=START, obligations=70, days=3, never=0.0, late=0.0,
+    sandbox.ask("PUT", "world", seed=3, start=START, obligations=140, days=3, never=0.0, late=0.0,
                 twice=0.0, disputes=1.0, shares={request.param.value: 1.0})  # fmt: skip
     yield shop
     account = shop.stage.account["account_id"]
