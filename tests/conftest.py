@@ -49,6 +49,8 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", _loopback_only)
 
 
+# before pytest-xdist looks at the marks
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Where workers share the tests, a file stays on one of them, and so do all that use the one
     started stack; that group, which takes longest, comes first."""

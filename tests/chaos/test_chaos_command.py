@@ -4,9 +4,9 @@ from tests.proofs.prove_chaos import PROMISES, at_random
 
 
 def test_a_few_kills_at_random_lose_nothing():
-    code, line, said = at_random(kills=12, seed=3)
+    code, line, said = at_random(kills=5, seed=3)
     assert code == 0, line.get("wrong") or said[-2000:]
     assert line["proof"] == "chaos"
-    assert line["kills"] >= 12
+    assert line["kills"] >= 5
     assert {name: line[name] for name in PROMISES} == dict.fromkeys(PROMISES, 0)
     assert line["attempts"] > 0
