@@ -55,7 +55,7 @@ demo: $(STAMP) ## the proof (SEED=1 OBLIGATIONS=2000 DAYS=21)
 	@exec $(BIN)/tinko demo --seed $(SEED) --obligations $(OBLIGATIONS) --days $(DAYS)
 
 test: $(STAMP) chromium ## the tests, on the real embedded engines (TESTS=tests/unit for some)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 proof: $(STAMP) ## the long proofs at their full counts, as JSON lines (NAME=demo, chaos, …)
 	@$(BIN)/python -m tests.proofs $(NAME)

@@ -49,15 +49,9 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", _loopback_only)
 
 
-# before pytest-xdist looks at the marks
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Where workers share the tests, a file stays on one of them, and so do all that use the one
-    started stack; that group, which takes longest, comes first."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = "stack" if "up" in getattr(item, "fixturenames", ()) else file
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The longest first: where two workers share the files, neither waits for the other at the
+    end. All that use the one started stack are one file, or each worker would start its own."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/chaos/"))
 
 

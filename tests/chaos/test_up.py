@@ -1,4 +1,7 @@
-"""What `make up` promises, on one running stack; the last test ends it."""
+"""What `make up` promises, and that kills lose nothing, on one running stack; the last test ends it.
+
+Full counts of the kills: `make proof NAME=crash`.
+"""
 
 import clickhouse_connect
 import httpx
@@ -6,10 +9,11 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from tests.proofs.live_stack import wait_until
+from tests.proofs.prove_crash import kill_and_reckon
 from tests.proofs.prove_idle import measure
 from tinko_pipelines.local.parts import PARTS
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 RUNS = """{
   runsOrError(filter: {statuses: [SUCCESS]}) { ... on Runs { results { jobName } } }
@@ -80,6 +84,16 @@ def test_dagster_answers_and_its_runs_succeed(up):
         return {"recover", "analytics"} <= {one["jobName"] for one in found}
 
     wait_until(succeeded, 300, "recover and analytics have not succeeded")
+
+
+def test_kills_lose_nothing_and_charge_nobody_twice(up):
+    parts = ["api", "dagster-daemon", "postgres"]
+    found = kill_and_reckon(up, parts, events_between=20, charges_between=0)
+    print(found.numbers)  # noqa: T201 (shown by `pytest -rP`)
+    assert not found.wrong, found
+    assert found.numbers["kills"] == {"api": 1, "dagster-daemon": 1, "postgres": 1}
+    assert found.numbers["events_acknowledged"] >= 80
+    assert found.numbers["attempts_by_actor"]["tinko"] >= 1
 
 
 def test_it_is_small_when_idle(up):
