@@ -1,4 +1,4 @@
-"""What `make up` promises, and that kills lose nothing, on one running stack; the last test ends it.
+"""What `make up` promises, kills among it, on one running stack; the last test ends it.
 
 Full counts of the kills: `make proof NAME=crash`.
 """
