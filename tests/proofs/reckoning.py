@@ -21,6 +21,8 @@ mutation($selector: JobOrPipelineSelector!, $config: RunConfigData!, $day: Strin
 } }
 """
 _STATUS = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+# SQLAlchemy's pool, with what it may add
+_KEPT_CONNECTIONS = 15
 _OVER = {"SUCCESS", "FAILURE", "CANCELED"}
 # what the sandbox's words for an attempt's end are in the ledger
 _STATE_OF = {"succeeded": {"succeeded"}, "failed": {"failed"}, "canceled": {"cancelled", "failed"}}
@@ -63,12 +65,17 @@ def heal(stack: LiveStack, seconds: float, lookback_days: int = 60) -> None:
         "repositoryName": "__repository__",
         "jobName": "heal",
     }
-    launched = stack.graphql(
-        _LAUNCH,
-        selector=selector,
-        config={"ops": {"stripe_payments": config, "razorpay_payments": config}},
-        day=day,
-    )["launchRun"]
+    # the webserver may still hold connections that went with a killed Postgres, and finds each
+    # of them lost when it uses it
+    for _ in range(_KEPT_CONNECTIONS):
+        launched = stack.graphql(
+            _LAUNCH,
+            selector=selector,
+            config={"ops": {"stripe_payments": config, "razorpay_payments": config}},
+            day=day,
+        )["launchRun"]
+        if "OperationalError" not in launched.get("message", ""):
+            break
     if launched["__typename"] != "LaunchRunSuccess":
         raise RuntimeError(f"heal was not launched: {launched}")
     run = launched["run"]["runId"]

@@ -37,5 +37,5 @@ def test_any_order_of_events_ends_the_same_and_paid_is_never_charged_again(ledge
 def test_a_ledger_that_goes_by_the_order_is_found_out(ledgers, monkeypatch):
     """The proof can fail: where a stale event is believed, the ledgers differ."""
     monkeypatch.setattr("tinko_pipelines.core.inbox.asking.needs_asking", lambda *_: False)
-    found = orders_on(ledgers, lives=6, shuffles=1, delays=0, seed=1)
+    found = orders_on(ledgers, lives=24, shuffles=2, delays=0, seed=1)
     assert found.wrong
