@@ -1,4 +1,4 @@
-"""JSON bodies of a bounded size, refused as a problem document like everything else."""
+"""Bodies of a bounded size, refused as a problem document like everything else."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from fastapi.routing import APIRoute
 
 from tinko_pipelines.core.errors import BodyTooLarge
 
-MAX_BODY = 64 * 1024  # a policy or a rule with everything in it is a tenth of that
+
+async def read_up_to(request: Request, most: int) -> bytes:
+    """The raw body. Raises BodyTooLarge past `most` bytes, and reads no further."""
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > most:
+            raise BodyTooLarge(f"the body is larger than {most} bytes")
+    return bytes(raw)
 
 
-class BoundedRoute(APIRoute):
-    """A route that reads up to MAX_BODY bytes and no more: `APIRouter(route_class=BoundedRoute)`.
+def bounded(most: int) -> type[APIRoute]:
+    """Routes that read up to `most` bytes and no more: `APIRouter(route_class=bounded(…))`.
 
     FastAPI's own `max_body_size` answers in plain text.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    class BoundedRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
 
-        async def bounded(request: Request) -> Response:
-            raw = bytearray()
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > MAX_BODY:
-                    raise BodyTooLarge(f"the body is larger than {MAX_BODY} bytes")
-            request._body = bytes(raw)  # where request.body() keeps what it has read
-            return await handle(request)
+            async def read_first(request: Request) -> Response:
+                # where request.body() keeps what it has read
+                request._body = await read_up_to(request, most)
+                return await handle(request)
 
-        return bounded
+            return read_first
+
+    return BoundedRoute

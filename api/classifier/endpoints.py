@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
+from api.bodies import bounded
 from api.classifier import sample, schemas
 from api.dependencies import ServicesOf, Tenant, require_key
 from tinko_pipelines.core.failures import overrides
@@ -16,12 +17,12 @@ from tinko_pipelines.core.tenants.api_keys import KeyOwner
 
 MAX_BODY = 512 * 1024  # a webhook's body, or the most rules there may be
 
-router = APIRouter(prefix="/v1/classifier", tags=["classifier"])
+router = APIRouter(prefix="/v1/classifier", tags=["classifier"], route_class=bounded(MAX_BODY))
 
 Owner = Annotated[KeyOwner, Depends(require_key)]
 
 
-@router.post("", max_body_size=MAX_BODY)
+@router.post("")
 def classify_sample(
     connection: Tenant, owner: Owner, asked: schemas.Question, services: ServicesOf
 ) -> schemas.Answer:
@@ -59,7 +60,7 @@ def read_rules_version(
     return _told(overrides.read_rules(connection, owner.org_id, version))
 
 
-@router.put("/rules", max_body_size=MAX_BODY)
+@router.put("/rules")
 def save_rules(
     connection: Tenant, owner: Owner, services: ServicesOf, wanted: schemas.NewRules
 ) -> schemas.SavedVersion:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, status
 
-from api.bodies import BoundedRoute
+from api.bodies import bounded
 from api.dependencies import ServicesOf, Tenant, require_key
 from api.policies import schemas
 from tinko_pipelines.core.recovery import policies
@@ -18,7 +18,9 @@ from tinko_pipelines.core.rules.model import NO_RULES
 from tinko_pipelines.core.rules.store import rules_as_of
 from tinko_pipelines.core.tenants.api_keys import KeyOwner
 
-router = APIRouter(prefix="/v1", tags=["policies"], route_class=BoundedRoute)
+MAX_BODY = 64 * 1024  # a policy with everything in it is a tenth of that
+
+router = APIRouter(prefix="/v1", tags=["policies"], route_class=bounded(MAX_BODY))
 
 Owner = Annotated[KeyOwner, Depends(require_key)]
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any, NoReturn
 
 from fastapi import Depends, Request
 
+from api.bodies import read_up_to
 from api.dependencies import require_key
-from tinko_pipelines.core.errors import BodyNotJson, BodyTooLarge
+from tinko_pipelines.core.errors import BodyNotJson
 from tinko_pipelines.core.tenants.api_keys import KeyOwner
 
 MAX_BYTES = 1_048_576
@@ -19,17 +20,11 @@ Owner = Annotated[KeyOwner, Depends(require_key)]
 
 async def json_body(request: Request, _: Owner) -> Any:
     """The body as JSON values; None where there is none. Raises BodyTooLarge or BodyNotJson."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BYTES:
-            raise BodyTooLarge(f"the body is larger than {MAX_BYTES} bytes")
-        parts.append(part)
-    if not size:
+    raw = await read_up_to(request, MAX_BYTES)
+    if not raw:
         return None
     try:
-        return json.loads(b"".join(parts), parse_constant=_not_json)
+        return json.loads(raw, parse_constant=_not_json)
     except RecursionError:
         raise BodyNotJson("the body is nested too deep to be read") from None
     except ValueError as error:

@@ -182,6 +182,15 @@ def test_what_cannot_be_classified_is_refused(client, merchant):
         assert response.json()["detail"]
 
 
+def test_a_body_that_is_too_large_is_a_problem_like_any_other(client, merchant):
+    headers = {"X-API-KEY": merchant.api_key, "Content-Type": "application/json"}
+    raw = b'{"code": "' + b"x" * 600_000 + b'"}'
+    for method, path in (("POST", "/v1/classifier"), ("PUT", "/v1/classifier/rules")):
+        response = client.request(method, path, content=raw, headers=headers)
+        assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+        assert response.headers["content-type"] == "application/problem+json"
+
+
 def test_rules_are_versions_of_one_organisation(client, merchant, add_merchant):
     other = add_merchant("other")
     empty = held(client, merchant).json()
