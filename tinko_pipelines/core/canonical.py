@@ -22,21 +22,24 @@ from pydantic import BaseModel
 
 T = TypeVar("T")
 _SCALARS = (str, int, bool, float, type(None))
-
-
-_WRITE: Mapping[type[Any], Callable[[Any], Any]] = {
+_PLAIN = frozenset(_SCALARS)
+_BY_KIND: Mapping[type[Any], Callable[[Any], Any]] = {
     date: lambda value: value.isoformat(),
     time: lambda value: value.isoformat(),
     timedelta: lambda value: value // timedelta(microseconds=1),
     UUID: str,
+    BaseModel: lambda value: value.model_dump(mode="json"),
+    Mapping: lambda value: {_key(name): to_plain(one) for name, one in value.items()},
+    AbstractSet: lambda value: sorted((to_plain(one) for one in value), key=dumps),
 }
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
 
 
 def dumps(plain: Any) -> str:
     """Canonical JSON: keys sorted, no spaces, no escapes that are not needed, no NaN."""
-    return json.dumps(
-        plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _encode(plain)
 
 
 def to_json(value: Any) -> str:
@@ -46,28 +49,47 @@ def to_json(value: Any) -> str:
 
 def to_plain(value: Any) -> Any:
     """`value` in dicts, lists, strings, numbers, booleans and None. Instants are written in UTC."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, _SCALARS):
-        return value
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise TypeError(f"{value} names no instant: it has no zone")
-        return value.astimezone(UTC).isoformat()
-    for kind, write in _WRITE.items():
-        if isinstance(value, kind):
-            return write(value)
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value):
-        fields = dataclasses.fields(value)
-        return {one.name: to_plain(getattr(value, one.name)) for one in fields}
-    if isinstance(value, Mapping):
-        return {_key(name): to_plain(one) for name, one in value.items()}
-    if isinstance(value, AbstractSet):
-        return sorted((to_plain(one) for one in value), key=dumps)
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return [to_plain(one) for one in value]
+    return _writer(type(value))(value)
+
+
+@cache
+def _writer(kind: type[Any]) -> Callable[[Any], Any]:
+    """How values of one type are written: found out once, for there are many and of few types."""
+    if issubclass(kind, Enum):
+        return lambda value: value.value
+    if issubclass(kind, _SCALARS):
+        return lambda value: value
+    if issubclass(kind, datetime):
+        return _instant
+    if dataclasses.is_dataclass(kind):
+        return _field_by_field(tuple(one.name for one in dataclasses.fields(kind)))
+    for known, write in _BY_KIND.items():
+        if issubclass(kind, known):
+            return write
+    if issubclass(kind, Sequence) and not issubclass(kind, bytes):
+        return lambda value: [to_plain(one) for one in value]
+    return _refused
+
+
+def _field_by_field(names: tuple[str, ...]) -> Callable[[Any], Any]:
+    def write(value: Any) -> Any:
+        plain = {name: getattr(value, name) for name in names}
+        for name, one in plain.items():
+            # most fields are plain already, and a call for each costs more than all else here
+            if type(one) not in _PLAIN:
+                plain[name] = to_plain(one)
+        return plain
+
+    return write
+
+
+def _instant(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise TypeError(f"{value} names no instant: it has no zone")
+    return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()
+
+
+def _refused(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} has no canonical form")
 
 

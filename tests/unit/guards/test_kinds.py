@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinko_pipelines.core.canonical import dumps
 from tinko_pipelines.core.guards.banking_days import holidays_of, is_banking_day, next_banking_day
 from tinko_pipelines.core.guards.evaluate import evaluate, next_allowed
 from tinko_pipelines.core.guards.evidence import evidence_of, read_evidence
@@ -241,6 +242,7 @@ def test_the_evidence_gives_the_verdict_again(facts, seconds):
     at = NOW + seconds * SECOND
     verdict = evaluate(facts, at)
     text = evidence_of(facts, at, verdict)
+    assert text == dumps(json.loads(text))
     found = read_evidence(json.loads(text))
     assert (found.facts, found.at, found.verdict) == (facts, at, verdict)
     assert found.again() == verdict

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tinko_pipelines.core.canonical import dumps
 from tinko_pipelines.core.errors import SettingsError
 from tinko_pipelines.core.guards import calendar_kinds, kinds
 from tinko_pipelines.core.guards.kinds import Holds, Kind, Params
@@ -87,7 +88,7 @@ class Row(BaseModel):
 class Limit:
     """One effective-dated row: in force in [since, until), midnights in UTC.
 
-    `written` is the whole row as JSON takes it.
+    `written` is the whole row as JSON takes it, `text` its canonical JSON.
     """
 
     row: Row
@@ -97,6 +98,7 @@ class Limit:
     until: datetime | None
     holds: Holds = field(repr=False)
     written: Mapping[str, Any] = field(repr=False)
+    text: str = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -121,11 +123,11 @@ class Limit:
                 return False
         return True
 
-    def document(self, at: datetime) -> Mapping[str, Any]:
-        """`written` for the evidence of an attempt at `at`: with the holidays of those days."""
+    def document(self, at: datetime) -> str:
+        """`text` for the evidence of an attempt at `at`: with the holidays of those days."""
         if not isinstance(self.params, calendar_kinds.BankingDay):
-            return self.written
-        return {**self.written, "params": _plain(self.params.fixed(at))}
+            return self.text
+        return dumps({**self.written, "params": _plain(self.params.fixed(at))})
 
 
 def _plain(params: Params) -> dict[str, Any]:
@@ -149,6 +151,7 @@ def limit(written: Mapping[str, Any]) -> Limit:
             f"{'.'.join(map(str, one['loc'])) or 'row'}: {one['msg']}" for one in error.errors()
         )
         raise SettingsError(f"limit {name}: {said}") from None
+    whole = row.model_dump(mode="json", exclude_none=True) | {"params": _plain(params)}
     return Limit(
         row=row,
         params=params,
@@ -156,7 +159,8 @@ def limit(written: Mapping[str, Any]) -> Limit:
         since=_midnight(row.since),
         until=None if row.until is None else _midnight(row.until),
         holds=KINDS[row.kind].holds,
-        written=row.model_dump(mode="json", exclude_none=True) | {"params": _plain(params)},
+        written=whole,
+        text=dumps(whole),
     )
 
 
