@@ -1,7 +1,6 @@
 """A sandbox over real HTTP for a test, and a receiver of its webhooks."""
 
 import json
-import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,16 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import uvicorn
 
+from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.sandbox.app import PSPS, make_app
 from tinko_pipelines.sandbox.wire import DroppableProtocol
 
 SECRET = "a-secret-of-the-tests"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Receiver:

@@ -237,6 +237,23 @@ def test_what_timed_out_may_be_authorised_within_five_days(sandbox, receiver):
         assert 0 < captured[2] - failed[2] <= 5 * DAY
 
 
+def test_a_scripted_late_success_fails_first_and_is_captured_after(sandbox, receiver):
+    shop = Shop(sandbox, receiver.url)
+    sandbox.ask("PUT", "faults", late_success={"times": 1, "match": "tinko"})
+    holder, token = shop.token()
+    first, second = (shop.debit(holder, token, shop.order(token)) for _ in range(2))
+    shop.advance(START + 9 * DAY)
+    assert [shop.client.payment.fetch(one)["status"] for one in (first, second)] == ["captured"] * 2
+    failed = [
+        event["payload"]["payment"]["entity"]
+        for event in receiver.events() if event["event"] == "payment.failed"
+    ]  # fmt: skip
+    assert [(one["error_code"], one["error_reason"]) for one in failed] == [
+        ("GATEWAY_ERROR", "payment_timed_out")
+    ]
+    assert sandbox.ask("GET", "faults")["late_success"]["struck"] == 1
+
+
 # --- errors --------------------------------------------------------------------------------------
 
 

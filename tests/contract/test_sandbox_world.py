@@ -15,7 +15,8 @@ import httpx
 import pytest
 import stripe
 
-from tests.contract.sandbox_server import SECRET, Receiver, Sandbox, free_port
+from tests.contract.sandbox_server import SECRET, Receiver, Sandbox
+from tinko_pipelines.local.ports import free_port
 
 START = 1_780_272_000  # 2026-06-01T00:00:00Z
 DAY = 86400

@@ -22,7 +22,7 @@ import psycopg
 from tinko_pipelines.local import process
 from tinko_pipelines.local.layout import ROOT, Layout
 from tinko_pipelines.local.parts import choose
-from tinko_pipelines.local.ports import Ports, is_free, variable
+from tinko_pipelines.local.ports import Ports, free_ports, variable
 from tinko_pipelines.local.runfile import RunFile
 from tinko_pipelines.local.stack import Stack, open_stack
 
@@ -39,22 +39,6 @@ def wait_until(ready: Callable[[], Any], seconds: float, what: str, pause: float
     return value
 
 
-def scratch_ports(low: int = 19_000, high: int = 19_990) -> Ports:
-    """Free ports for a whole stack; S3 takes nine in a row and one 10,000 above the last."""
-    taken: set[int] = set()
-    found: dict[str, int] = {}
-    start = low + os.getpid() * 31 % (high - low - 20)
-    candidates = iter([*range(start, high - 10), *range(low, start)])
-    for item in fields(Ports):
-        for port in candidates:
-            wanted = Ports(**{item.name: port}).all()[item.name]
-            if not taken & set(wanted) and all(is_free(one) for one in wanted):
-                taken.update(wanted)
-                found[item.name] = port
-                break
-    return Ports(**found)
-
-
 @dataclass
 class LiveStack:
     """One data folder and its `tinko up`, started, killed and started again as asked.
@@ -64,7 +48,7 @@ class LiveStack:
 
     data: Path
     traffic: dict[str, str] = field(default_factory=dict)
-    ports: Ports = field(default_factory=scratch_ports)
+    ports: Ports = field(default_factory=free_ports)
     up: subprocess.Popen[bytes] | None = None
     starts: list[float] = field(default_factory=list)
 
@@ -105,8 +89,9 @@ class LiveStack:
         """`tinko up`, back when it is ready. Raises RuntimeError with what it said if it ends."""
         began = time.monotonic()
         with self.output.open("wb") as output:
+            # the whole stack ends with this process, however that ends
             self.up = subprocess.Popen(
-                self._command("up"),
+                process.shim(self._command("up")),
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

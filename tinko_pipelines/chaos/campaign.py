@@ -50,6 +50,7 @@ FAULTS: Mapping[str, Mapping[str, float]] = {
     "error_500_before_charge": {"rate": 0.03},
     "error_409": {"rate": 0.02},
     "error_429": {"rate": 0.02},
+    "late_success": {"rate": 0.25},
 }
 # workers begin so much wall time apart: what a killed one left is over its lease for the next
 APART = timedelta(minutes=16)
@@ -185,7 +186,7 @@ def _play(
     with Zygote(environment) as zygote:
         campaign = Campaign(sandbox, engine, zygote, random.Random(seed), START, START)
         fight(campaign, kills)
-        struck = {name: spec["seen"] for name, spec in sandbox.call("GET", "faults").items()}
+        struck = {name: spec["struck"] for name, spec in sandbox.call("GET", "faults").items()}
         campaign.come_to_rest()
         found = verdict.judge(sandbox, engine, campaign.now)
     promises = {name: found[name] for name in verdict.PROMISES}
@@ -197,7 +198,7 @@ def _play(
         "kills": killed,
         "kills_by_point": dict(sorted(campaign.kills.items())),
         "workers": campaign.workers,
-        "calls_under_faults": struck,
+        "faults": struck,
         "obligations": obligations,
         "virtual_days": (campaign.now - START).days,
     }

@@ -12,23 +12,12 @@ from pathlib import Path
 from tinko_pipelines.core.settings import get_settings
 from tinko_pipelines.local.layout import Layout
 from tinko_pipelines.local.parts import choose
-from tinko_pipelines.local.ports import Ports, is_free
+from tinko_pipelines.local.ports import Ports, free_ports
 from tinko_pipelines.local.stack import Stack, open_stack
 from tinko_pipelines.local.supervisor import Supervisor
 
 # Dagster runs in the driver's process, S3 has nothing to do yet
 PARTS = ("postgres", "clickhouse", "mail", "sandbox", "api")
-
-
-def free_ports(low: int = 18_000, high: int = 19_900) -> Ports:
-    """A port for each part, all of them free now, so that the demo runs beside `make up`."""
-    wanted, found = [item.name for item in fields(Ports)], list[int]()
-    candidate = low + os.getpid() * 13 % (high - low)
-    while len(found) < len(wanted):
-        candidate = low if candidate >= high else candidate + 1
-        if is_free(candidate):
-            found.append(candidate)
-    return Ports(**dict(zip(wanted, found, strict=True)))
 
 
 @contextmanager
@@ -39,6 +28,7 @@ def stage(data: Path, parts: Sequence[str] = PARTS) -> Iterator[Stack]:
     Raises what the supervisor raises: PartFailed names the part and shows the end of its log.
     """
     shutil.rmtree(data, ignore_errors=True)
+    # others than those of `make up`, beside which the demo runs
     ports = free_ports()
     moved = {
         f"TINKO_{name.name.upper()}_PORT": str(getattr(ports, name.name)) for name in fields(Ports)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO
@@ -86,15 +87,21 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(low: int = 18_000, high: int = 19_999) -> int:
-    """A port nobody listens on now, for tests. For a while no other process is given it, so that
-    two that start servers side by side do not race for one."""
+def free_port(low: int = 18_000, high: int = 19_999, name: str = "api") -> int:
+    """A port nobody listens on now, and all that `name` needs with it, for scratch stacks. For a
+    while no other process is given it, so that two that start side by side do not race for one."""
     start = low + os.getpid() * 7 % (high - low)
     for offset in range(high - low):
         port = low + (start - low + offset) % (high - low)
-        if is_free(port) and _reserve(port):
+        wanted = Ports(**{name: port}).all()[name]
+        if all(is_free(one) for one in wanted) and _reserve(wanted):
             return port
     raise PortTaken(f"no port between {low} and {high} is free")
+
+
+def free_ports() -> Ports:
+    """A free port for each part, as `free_port` finds them."""
+    return Ports(**{item.name: free_port(name=item.name) for item in fields(Ports)})
 
 
 # files locked by this process, one for each port it was given lately
@@ -102,17 +109,24 @@ _reserved: deque[IO[bytes]] = deque()
 _KEPT = 64
 
 
-def _reserve(port: int) -> bool:
-    held = (Path(tempfile.gettempdir()) / f"tinko-port-{port}").open("ab")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        held.close()
-        return False
-    _reserved.append(held)
-    if len(_reserved) > _KEPT:
+def _reserve(ports: Sequence[int]) -> bool:
+    """Whether all of them are this process's now; none is where one of them is another's."""
+    with contextlib.ExitStack() as held:
+        try:
+            files = [held.enter_context(_file(port).open("ab")) for port in ports]
+            for one in files:
+                fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        held.pop_all()
+    _reserved.extend(files)
+    while len(_reserved) > _KEPT:
         _reserved.popleft().close()
     return True
+
+
+def _file(port: int) -> Path:
+    return Path(tempfile.gettempdir()) / f"tinko-port-{port}"
 
 
 def taken(ports: Ports, names: Iterable[str] | None = None) -> list[str]:

@@ -11,8 +11,12 @@ The `_charge` ones strike whatever moves money: charges, captures, refunds.
 - `delay_after_charge`: the answer waits `ms` (default 300, at most 5000), the key in flight
 - `outage`: every request of the window is dropped
 - `api_key_expired`: 401 in the window
+- `late_success`: a debit that the bank takes ends as timed out, and is authorised 3 h to 5 days
+  later (Razorpay; `match` is part of "debit by ACTOR")
 - `drop_webhooks`: events of the window are never sent (`times` or `rate`)
 - `forget_idempotency_keys`: saved answers are forgotten at once (PSPs keep a key about 24 h)
+
+`GET /_sandbox/faults` shows of each how often it might have struck (`seen`) and did (`struck`).
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from tinko_pipelines.sandbox.world import epoch
 BEFORE = ("outage", "api_key_expired", "error_429", "error_409", "timeout_before_charge",
           "error_500_before_charge")  # fmt: skip
 AFTER = ("timeout_after_charge", "error_500_after_charge", "delay_after_charge")
-NAMES = frozenset((*BEFORE, *AFTER, "drop_webhooks", "forget_idempotency_keys"))
+LATE = ("late_success",)
+NAMES = frozenset((*BEFORE, *AFTER, *LATE, "drop_webhooks", "forget_idempotency_keys"))
 _CHARGES_ONLY = frozenset(name for name in (*BEFORE, *AFTER) if name.endswith("_charge"))
 
 
@@ -59,7 +64,7 @@ class Faults:
             spec = {"times": spec}
         if not isinstance(spec, dict):
             raise ValueError(f"{name} takes a number or an object, not {spec!r}")
-        ready = {**spec, "seen": 0, "left": spec.get("times")}
+        ready = {**spec, "seen": 0, "struck": 0, "left": spec.get("times")}
         for edge in ("from", "to"):
             if edge in spec:
                 ready[edge] = epoch(spec[edge])
@@ -93,6 +98,7 @@ class Faults:
                 continue
             if spec["left"] is not None:
                 spec["left"] -= 1
+            spec["struck"] += 1
             self._store.put("meta", {"id": "faults", "script": script})
             return name, spec
         return None

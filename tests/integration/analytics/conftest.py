@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,18 +28,13 @@ from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.core.db.tables.ledger import attempts, failures, obligations
 from tinko_pipelines.core.db.tables.recovery import cases
 from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 START = datetime(2026, 9, 28, 9, tzinfo=UTC)
 CONNECTION, POLICY = uuid.UUID(int=7), uuid.UUID(int=8)
 ROOT = Path(__file__).resolve().parents[3]
 WRITER = "writer-of-the-tests"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass

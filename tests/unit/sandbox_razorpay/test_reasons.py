@@ -8,10 +8,10 @@ import yaml
 from tinko_pipelines.sandbox.payers import AUTH_REQUIRED, HARD, MADE_UP, SOFT
 from tinko_pipelines.sandbox.people import MADE_UP_CODES
 from tinko_pipelines.sandbox.razorpay import entities
-from tinko_pipelines.sandbox.razorpay.reasons import MAY_BE_LATE, PAUSED, UNTOLD, failure
+from tinko_pipelines.sandbox.razorpay.reasons import LATE, MAY_BE_LATE, PAUSED, UNTOLD, failure
 
 LUCKS = [n / 97 for n in range(97)]
-CODES = sorted({*SOFT, *HARD, AUTH_REQUIRED, PAUSED, UNTOLD})
+CODES = sorted({*SOFT, *HARD, AUTH_REQUIRED, PAUSED, UNTOLD, LATE})
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,8 @@ def test_only_glitches_may_be_authorised_late():
         for luck in LUCKS
         if failure(method, code, luck).reason in MAY_BE_LATE
     }
-    assert late == {"processing_error"}
+    assert late == {"processing_error", LATE}
+    assert all(failure("upi", LATE, luck).reason in MAY_BE_LATE for luck in LUCKS)
 
 
 @pytest.mark.parametrize(("amount", "fee", "tax"), [(50_000, 1_180, 180), (100, 2, 0),

@@ -102,9 +102,9 @@ def at_once(draws: Draws, method: str, payment_id: str, at: int) -> Plan:
     return Plan(at, at + draws.between(5, 40, payment_id, "answer"))
 
 
-def late_at(draws: Draws, instrument_id: str, at: int) -> int | None:
+def late_at(draws: Draws, instrument_id: str, at: int, certain: bool = False) -> int | None:
     """When a debit that timed out at `at` is authorised after all, if it is (within 5 days)."""
-    if draws.chance(0.4, instrument_id, "late", at // 900):
+    if certain or draws.chance(0.4, instrument_id, "late", at // 900):
         wait = draws.between(3 * HOUR, LATE_WITHIN - 2 * HOUR, instrument_id, "late by", at // 900)
         return at + wait
     return None

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinko_pipelines.sandbox import faults
 from tinko_pipelines.sandbox.ledger import AUTHORIZED, CANCELED, FAILED, PENDING, SUCCEEDED
 from tinko_pipelines.sandbox.payers import DAY, HARD, Instrument, Outcome, Payer
 from tinko_pipelines.sandbox.razorpay import bank as b
 from tinko_pipelines.sandbox.razorpay import debits, entities
 from tinko_pipelines.sandbox.razorpay.bank import Bank
-from tinko_pipelines.sandbox.razorpay.reasons import MAY_BE_LATE, UNTOLD, failure
+from tinko_pipelines.sandbox.razorpay.reasons import LATE, MAY_BE_LATE, UNTOLD, failure
 from tinko_pipelines.sandbox.razorpay.refunds import Refunds
 from tinko_pipelines.sandbox.razorpay.settlements import Settlements
 from tinko_pipelines.sandbox.store import Doc
@@ -145,7 +146,16 @@ class Payments:
             outcome = self._bank.stored_outcome(token["_debt"], instrument, payment["amount"], at)
         if not args["told"]:
             outcome = Outcome(False, UNTOLD, outcome.luck)
+        elif outcome.ok and self._comes_late(payment):
+            outcome = Outcome(False, LATE, outcome.luck)
         self._decide(payment, order, outcome, at)
+
+    def _comes_late(self, payment: Doc) -> bool:
+        engine, what = self._engine, f"debit by {payment['_actor']}"
+        struck = engine.faults.strikes(
+            faults.LATE, "razorpay", what, at=engine.now, draws=engine.draws, charge=True
+        )
+        return struck is not None
 
     def _decide(self, payment: Doc, order: Doc, outcome: Outcome, at: int) -> None:
         if outcome.ok:
@@ -165,7 +175,9 @@ class Payments:
             row["facts"]["never"] = code
             self._engine.store.put("attempt", row)
         if why.reason in MAY_BE_LATE:
-            late = debits.late_at(self._engine.draws, payment["_instrument"], at)
+            late = debits.late_at(
+                self._engine.draws, payment["_instrument"], at, certain=code == LATE
+            )
             if late is not None:
                 self._engine.at(max(late, now + 1), "razorpay.late", payment=payment["id"])
         account = self._bank.account_of(b.PAYMENT, payment["id"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tinko_pipelines.sandbox.payers import MADE_UP
 
-PAUSED, UNTOLD = "paused", "untold"
+PAUSED, UNTOLD, LATE = "paused", "untold", "late"
 # no bank has confirmed these failures: the payment may still be authorised
 MAY_BE_LATE = frozenset(("payment_timed_out", "request_timed_out", "deemed_transaction"))
 
@@ -76,7 +76,8 @@ _WORDS: dict[str, dict[str, tuple[_Word, ...]]] = {
         "revoked": _BLOCKED, "restricted": _BLOCKED,
     },
 }  # fmt: skip
-_ANY: dict[str, tuple[_Word, ...]] = {PAUSED: _PAUSED, UNTOLD: _NOT_TOLD}
+_LATE: tuple[_Word, ...] = (_TIMED_OUT[1],)
+_ANY: dict[str, tuple[_Word, ...]] = {PAUSED: _PAUSED, UNTOLD: _NOT_TOLD, LATE: _LATE}
 _GATEWAY_ERRORS = frozenset(
     ("gateway_technical_error", "payment_timed_out", "request_timed_out", "deemed_transaction",
      "bank_technical_error", "issuer_technical_error", "bank_not_available", "psp_not_available",
