@@ -209,7 +209,7 @@ with asked as (
     select q.*
     from
         jsonb_to_recordset(cast(:asked as jsonb)) as q (
-            id uuid, token uuid, key text, guard_rows jsonb, evidence text, amount bigint,
+            id uuid, token uuid, key text, guard_rows jsonb, evidence jsonb, amount bigint,
             currency text, door_id text
         )
 ),
@@ -218,7 +218,7 @@ submitted as (
     update attempts
     set
         state = 'submitted', idempotency_key = q.key, submitted_at = :now, submitted_wall = :wall,
-        guard_rows = q.guard_rows, evidence = cast(q.evidence as jsonb),
+        guard_rows = q.guard_rows, evidence = q.evidence,
         amount_minor = q.amount, door_id = q.door_id, updated_at = :now
     from asked as q
     where
@@ -264,23 +264,39 @@ order by o.id
 for update of o;
 
 -- name: settle
--- Move attempts of ours, guarded by the states that allow it, with all that goes with it: the
--- guards' counters (what never reached the network is not counted), and where :frees the debts'
--- locks, and cases that are to be decided anew. Indexes: pk_attempts, pk_guard_counters,
--- pk_charge_locks, uq_cases_obligation_id.
-with moved as (
+-- Move attempts of ours, each to its state, guarded by the states that allow it (:moves, by target),
+-- with all that goes with it: the guards' counters (what never reached the network is not counted),
+-- and where a target frees the debts' locks, and cases that are to be decided anew. Indexes:
+-- pk_attempts, pk_guard_counters, pk_charge_locks, uq_cases_obligation_id.
+with asked as (
+    select
+        t.id, m.state, m.sources, m.final, m.frees
+    from unnest(cast(:ids as uuid[]), cast(:states as text[])) as t (id, state)
+    inner join
+        jsonb_to_recordset(cast(:moves as jsonb)) as m (
+            state text, sources text [], final boolean, frees boolean
+        )
+        on t.state = m.state
+),
+
+moved as (
     update attempts
     set
-        state = :state,
-        finished_at = case when :final then cast(:now as timestamptz) else finished_at end,
-        error = coalesce(cast(:error as jsonb), error),
+        state = q.state,
+        finished_at = case
+            when q.final then cast(:now as timestamptz) else attempts.finished_at
+        end,
+        error = coalesce(cast(:error as jsonb), attempts.error),
         updated_at = :now
-    where id = any(cast(:ids as uuid[])) and state = any(cast(:sources as text[]))
-    returning id, obligation_id
+    from asked as q
+    where
+        attempts.id = any(cast(:ids as uuid[]))
+        and attempts.id = q.id and attempts.state = any(q.sources)
+    returning attempts.id, attempts.obligation_id, attempts.state, q.frees
 ),
 
 counted as (
-    update guard_counters set state = :state
+    update guard_counters set state = m.state
     from moved as m
     where guard_counters.attempt_id = m.id
 ),
@@ -289,7 +305,7 @@ freed as (
     delete from charge_locks
     using moved as m
     where
-        :frees
+        m.frees
         and charge_locks.obligation_id = m.obligation_id and charge_locks.attempt_id = m.id
 ),
 
@@ -298,7 +314,7 @@ woken as (
     set decide_at = least(coalesce(decide_at, :now), :now), updated_at = :now
     from moved as m
     where
-        :frees
+        m.frees
         and cases.obligation_id = m.obligation_id
         and cases.state in ('open', 'retrying', 'awaiting_payer')
 )

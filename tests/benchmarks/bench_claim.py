@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 
 from sqlalchemy import text
 
@@ -123,8 +124,7 @@ class Executor:
             attempts.give_back(connection, refused, now)
         ordered = sorted(sent)
         with unit_of_work(self.engine) as connection:
-            for number, state in enumerate(OUTCOMES):
-                attempts.move_all(connection, ordered[number :: len(OUTCOMES)], state, now)
+            attempts.move_all(connection, dict(zip(ordered, cycle(OUTCOMES))), now)
 
     def bare(self):
         """The bare claim: SKIP LOCKED and an update of the state, in the same batches."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from tinko_pipelines.core.canonical import from_plain, to_json
+from tinko_pipelines.core.canonical import dumps, from_plain, to_json, to_plain
 from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
 from tinko_pipelines.core.guards.model import Facts
 from tinko_pipelines.core.guards.rows import Limit, covering, limit
+
+# equal values are written alike: whatever their zone, instants are written in UTC
+_once = lru_cache(maxsize=10_000)(to_json)
+_NAMES = sorted(one.name for one in fields(Facts))
+_BEFORE, _AFTER = (
+    [name for name in _NAMES if name < "counted"],
+    [name for name in _NAMES if name > "counted"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +37,25 @@ class Evidence:
 
 
 def evidence_of(facts: Facts, at: datetime, verdict: Verdict) -> str:
-    """The canonical JSON that is stored with an attempt: instant, facts, whole rows, verdict."""
+    """The canonical JSON that is stored with an attempt: instant, facts, whole rows, verdict.
+
+    What dumps() would write of all. But rows, verdicts and what a card has seen are the same for
+    many attempts, and are not written anew for each.
+    """
     rows = ",".join([row.document(at) for row in covering(facts)])
-    # what dumps() would write of all: the rows, which are most of it, are not written anew
     return (
-        f'{{"at":{to_json(at)},"facts":{to_json(facts)},"rows":[{rows}],'
-        f'"verdict":{to_json(verdict)}}}'
+        f'{{"at":{_once(at)},"facts":{_facts(facts)},"rows":[{rows}],"verdict":{_once(verdict)}}}'
     )
+
+
+def _facts(facts: Facts) -> str:
+    counted = ",".join([_once(one) for one in facts.counted])
+    before, after = _part(facts, _BEFORE), _part(facts, _AFTER)
+    return f'{before[:-1]},"counted":[{counted}],{after[1:]}'
+
+
+def _part(facts: Facts, names: Sequence[str]) -> str:
+    return dumps({name: to_plain(getattr(facts, name)) for name in names})
 
 
 def read_evidence(document: Mapping[str, Any]) -> Evidence:

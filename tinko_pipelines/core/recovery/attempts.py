@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from tinko_pipelines.core.db.arrays import uuids
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ledger.states import (
     ACTIVE_CASES,
@@ -23,6 +24,18 @@ _CERTAIN = frozenset({AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.
 # the lock is freed and the case is decided anew: the outcome is certain, or only the payer, at the
 # very door that we tried, can still bring it about
 _FREES = _CERTAIN | {AttemptState.REQUIRES_ACTION}
+# what each target asks for and brings, for the statement that moves
+_MOVES = json.dumps(
+    [
+        {
+            "state": target.value,
+            "sources": sources(ATTEMPT_TRANSITIONS, target),
+            "final": target in _CERTAIN,
+            "frees": target in _FREES,
+        }
+        for target in AttemptState
+    ]
+)
 
 
 def claimed(connection: Connection, attempt_id: uuid.UUID) -> Row[Any]:
@@ -44,28 +57,26 @@ def move(
     detail: str | None = None,
 ) -> bool:
     """Move an attempt to `target`, if it stands where that is allowed; says whether it moved."""
-    return attempt_id in move_all(connection, [attempt_id], target, now, detail=detail)
+    return attempt_id in move_all(connection, {attempt_id: target}, now, detail=detail)
 
 
 def move_all(
     connection: Connection,
-    attempt_ids: Sequence[uuid.UUID],
-    target: AttemptState,
+    targets: Mapping[uuid.UUID, AttemptState],
     now: datetime,
     *,
     detail: str | None = None,
 ) -> set[uuid.UUID]:
-    """Move attempts to `target` where that is allowed; returns those that moved."""
-    connection.execute(query("charging", "lock_debts_of"), {"ids": list(attempt_ids)})
+    """Move attempts, each to its target where that is allowed; returns those that moved."""
+    ids = uuids(targets)
+    connection.execute(query("charging", "lock_debts_of"), {"ids": ids})
     moved = connection.scalars(
         query("charging", "settle"),
         {
-            "ids": list(attempt_ids),
-            "state": target.value,
-            "final": target in _CERTAIN,
-            "frees": target in _FREES,
+            "ids": ids,
+            "states": [target.value for target in targets.values()],
+            "moves": _MOVES,
             "error": json.dumps({"description": detail}) if detail else None,
-            "sources": sources(ATTEMPT_TRANSITIONS, target),
             "now": now,
         },
     )
@@ -88,13 +99,13 @@ def give_back(connection: Connection, backs: Sequence[Back], now: datetime) -> s
 
     Returns those whose lease was still held by its token; the others are left alone.
     """
-    ids = [one.attempt_id for one in backs]
+    ids = uuids(one.attempt_id for one in backs)
     connection.execute(query("charging", "lock_debts_of"), {"ids": ids})
     given = connection.scalars(
         query("charging", "give_back"),
         {
             "ids": ids,
-            "tokens": [one.token for one in backs],
+            "tokens": uuids(one.token for one in backs),
             "again_at": [one.again_at for one in backs],
             "active": sorted(ACTIVE_CASES),
             "now": now,

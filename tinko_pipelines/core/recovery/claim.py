@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from tinko_pipelines.core.clock import Clock, WallClock
+from tinko_pipelines.core.db.arrays import uuids
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
@@ -107,7 +108,7 @@ def _due(
     """Due attempts, locked: no more of a connection than its budget and its breaker allow."""
     shut = [one for one, most in resting.items() if most < 1]
     rows = connection.execute(
-        query("charging", "due"), {"now": now, "limit": limit, "shut": shut}
+        query("charging", "due"), {"now": now, "limit": limit, "shut": uuids(shut)}
     ).all()
     if not rows:
         return []
@@ -137,10 +138,10 @@ def _lock(
     claimed = connection.scalars(
         query("charging", "claim"),
         {
-            "ids": [row.id for row in first],
-            "org_ids": [row.org_id for row in first],
-            "obligation_ids": [row.obligation_id for row in first],
-            "tokens": [tokens[row.id] for row in first],
+            "ids": uuids(row.id for row in first),
+            "org_ids": uuids(row.org_id for row in first),
+            "obligation_ids": uuids(row.obligation_id for row in first),
+            "tokens": uuids(tokens[row.id] for row in first),
             "lease_until": lease_until,
             "wall": wall,
             "now": now,
@@ -149,6 +150,6 @@ def _lock(
     if locked := sorted(tokens.keys() - set(claimed)):
         connection.execute(
             query("charging", "postpone"),
-            {"ids": locked, "again_at": now + LOCKED_PAUSE, "now": now},
+            {"ids": uuids(locked), "again_at": now + LOCKED_PAUSE, "now": now},
         )
     return {one: tokens[one] for one in claimed}

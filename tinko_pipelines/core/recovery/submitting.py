@@ -6,16 +6,18 @@ and decides between the two by may_charge(), which is pure.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from tinko_pipelines.core.canonical import dumps
+from tinko_pipelines.core.db.arrays import uuids
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.guards.model import Counted, Facts
 from tinko_pipelines.core.ledger.apply import Account
@@ -54,30 +56,27 @@ def stand(
 
     Locks their debts and then their instruments, each in one order for everybody (rule 11).
     """
-    rows = connection.execute(query("charging", "claimed"), {"ids": list(attempt_ids)}).all()
-    debts = {
-        debt.id: debt
-        for debt in connection.execute(
-            query("ledger", "lock_obligations"), {"ids": [row.obligation_id for row in rows]}
-        )
-    }
+    rows = connection.execute(query("charging", "claimed"), {"ids": uuids(attempt_ids)}).all()
+    owed = uuids(row.obligation_id for row in rows)
+    debts = connection.execute(query("ledger", "lock_obligations"), {"ids": owed}).all()
+    debt_of = {debt.id: debt for debt in debts}
     keys = sorted({row.instrument_key or "" for row in rows})
     named = [f"{account.psp}:{account.account_id}:{key}" for key in keys]
     connection.execute(query("charging", "lock_instruments"), {"instruments": named})
-    counted = counted_on(connection, account.psp, account.account_id, keys, now, list(debts))
+    counted = counted_on(connection, account.psp, account.account_id, keys, now, list(debt_of))
     tries: dict[uuid.UUID, list[Row[Any]]] = defaultdict(list)
     for one in connection.execute(
-        query("recovery", "attempt_views"), {"obligation_ids": list(debts)}
-    ):
+        query("recovery", "attempt_views"), {"obligation_ids": owed}
+    ).all():
         tries[one.obligation_id].append(one)
     return [
         Standing(
             row,
-            debts[row.obligation_id],
+            debt_of[row.obligation_id],
             tuple(tries[row.obligation_id]),
             as_counted(counted[row.instrument_key or ""], row.obligation_id),
         )
-        for row in sorted(rows, key=lambda row: str(row.id))
+        for row in sorted(rows, key=attrgetter("id"))
     ]
 
 
@@ -89,27 +88,31 @@ def submit(
     wall: datetime,
 ) -> set[uuid.UUID]:
     """Commit to sending: key, state, evidence and counters. Those whose lease still held."""
-    # one document, not arrays: a driver spends longer on quoting texts in arrays than on all else
-    asked = [
-        {
-            "id": one.request.attempt_id,
-            "token": str(one.token),
-            "key": one.request.idempotency_key,
-            "guard_rows": one.permission.verdict.rows if one.permission.verdict else (),
-            "evidence": one.permission.evidence,
-            "amount": one.request.amount,
-            "currency": one.request.currency,
-            "door_id": one.request.door_id,
-        }
-        for one in granted
-    ]
     submitted = connection.scalars(
         query("charging", "submit"),
         {
-            "asked": json.dumps(asked),
+            "asked": f"[{','.join(map(_asked, granted))}]",
             "account_id": account.account_id,
             "now": now,
             "wall": wall,
         },
     )
     return set(submitted)
+
+
+def _asked(one: Granted) -> str:
+    """One of the document that `submit` reads: a driver spends longer on quoting texts in arrays
+    than on all else. The evidence is JSON already, and the largest part of it."""
+    request, verdict = one.request, one.permission.verdict
+    said = dumps(
+        {
+            "id": request.attempt_id,
+            "token": one.token.hex,
+            "key": request.idempotency_key,
+            "guard_rows": verdict.rows if verdict else (),
+            "amount": request.amount,
+            "currency": request.currency,
+            "door_id": request.door_id,
+        }
+    )
+    return f'{said[:-1]},"evidence":{one.permission.evidence or "null"}}}'

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from tinko_pipelines.core.db.arrays import uuids
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
 from tinko_pipelines.core.guards.model import Counted
@@ -21,6 +22,22 @@ from tinko_pipelines.core.recovery.case import AttemptView, CaseView
 
 # no limit counts further back (Visa and Mastercard: 30 days)
 COUNTED_SPAN = timedelta(days=31)
+
+
+@dataclass(slots=True)
+class Counter:
+    """A row of `counters`, as the guards take it: made once for all the debts on an instrument."""
+
+    row: Row[Any]
+    same: Counted | None = None
+    other: Counted | None = None
+
+    def seen_from(self, obligation_id: uuid.UUID) -> Counted:
+        if self.row.obligation_id == obligation_id:
+            self.same = self.same or _counted(self.row, True)
+            return self.same
+        self.other = self.other or _counted(self.row, False)
+        return self.other
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +76,10 @@ def counted_on(
     instrument_keys: Sequence[str],
     now: datetime,
     obligation_ids: Sequence[uuid.UUID] = (),
-) -> dict[str, list[Row[Any]]]:
+) -> dict[str, list[Counter]]:
     """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and those at
     the given debts however old they are."""
-    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    found: dict[str, list[Counter]] = defaultdict(list)
     for one in connection.execute(
         query("recovery", "counters"),
         {
@@ -70,27 +87,28 @@ def counted_on(
             "account_id": account_id,
             "instrument_keys": list(instrument_keys),
             "since": now - COUNTED_SPAN,
-            "obligation_ids": list(obligation_ids),
+            "obligation_ids": uuids(obligation_ids),
         },
-    ):
-        found[one.instrument_key].append(one)
+    ).all():
+        found[one.instrument_key].append(Counter(one))
     return found
 
 
-def as_counted(rows: Sequence[Row[Any]], obligation_id: uuid.UUID) -> tuple[Counted, ...]:
-    """Counter rows as the guards take them."""
-    return tuple(
-        Counted(
-            at=one.counted_at,
-            amount=one.amount_minor,
-            currency=one.currency,
-            initiator=one.initiator,
-            same_obligation=one.obligation_id == obligation_id,
-            state=one.state,
-            network_decline_code=one.network_decline_code,
-            network_advice_code=one.network_advice_code,
-        )
-        for one in rows
+def as_counted(counters: Sequence[Counter], obligation_id: uuid.UUID) -> tuple[Counted, ...]:
+    """Counter rows as the guards take them for a try at this debt."""
+    return tuple([one.seen_from(obligation_id) for one in counters])
+
+
+def _counted(row: Row[Any], same_obligation: bool) -> Counted:
+    return Counted(
+        at=row.counted_at,
+        amount=row.amount_minor,
+        currency=row.currency,
+        initiator=row.initiator,
+        same_obligation=same_obligation,
+        state=row.state,
+        network_decline_code=row.network_decline_code,
+        network_advice_code=row.network_advice_code,
     )
 
 
