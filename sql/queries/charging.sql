@@ -108,16 +108,21 @@ where attempts.id = locked.attempt_id and attempts.state = 'scheduled'
 returning attempts.id;
 
 -- name: claimed
--- What a charge needs to know of some attempts. Index: pk_attempts, uq_cases_obligation_id.
+-- What a charge needs to know of some attempts. Indexes: pk_attempts, uq_cases_obligation_id,
+-- uq_doors_connection_id_object_id.
 select
     a.id, a.org_id, a.connection_id, a.obligation_id, a.case_id, a.state, a.psp, a.door_id,
     a.amount_minor, a.currency, a.method, a.network, a.country, a.instrument_key,
-    a.payment_method_ref, a.idempotency_key, a.lease_token, a.lease_until_wall, a.submitted_at,
-    a.submitted_wall, a.empty_reads, a.last_read_wall,
+    a.payment_method_ref, a.mandate_ref, a.idempotency_key, a.lease_token, a.lease_until_wall, a.submitted_at,
+    a.submitted_wall, a.empty_reads, a.last_read_wall, a.notice_asked_at, a.notice_door,
     o.customer_ref, o.payer_email, o.payer_phone, o.description, o.due_minor,
+    g.country as merchant_country, g.category as merchant_category,
+    d.notified_at as notice_delivered_at, d.notice_failed_at,
     (select c.state from cases as c where c.obligation_id = a.obligation_id) as case_state
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
+left join organisations as g on a.org_id = g.org_id
+left join doors as d on a.connection_id = d.connection_id and a.notice_door = d.object_id
 where a.id = any(cast(:ids as uuid[]));
 
 -- name: hold
@@ -252,6 +257,20 @@ counted as (
 
 select s.id
 from submitted as s;
+
+-- name: ask_notice
+-- The commit before a pre-debit notice is asked for, fenced by the lease. Index: pk_attempts.
+update attempts
+set notice_asked_at = coalesce(notice_asked_at, :now), updated_at = :now
+where
+    id = :id and state = 'claimed' and lease_token = :token and lease_until_wall > :wall
+    and notice_door is null
+returning id;
+
+-- name: keep_notice
+-- The door that was made with the notice; under the lease that asked for it. Index: pk_attempts.
+update attempts set notice_door = :door, updated_at = :now
+where id = :id and state = 'claimed' and lease_token = :token;
 
 -- name: lock_debts_of
 -- The debts of some attempts, locked in one order: they come before the attempts.

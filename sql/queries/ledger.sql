@@ -333,6 +333,23 @@ order by d.created_at, d.object_id;
 update doors set notified_at = coalesce(notified_at, :now), updated_at = :now
 where connection_id = :connection_id and object_id = :object_id;
 
+-- name: fail_notice
+-- It did not: the attempt that waits for it need not wait any longer. The debt is locked.
+-- Indexes: uq_doors_connection_id_object_id, ix_attempts_obligation_id.
+with failed as (
+    update doors set notice_failed_at = coalesce(notice_failed_at, :now), updated_at = :now
+    where connection_id = :connection_id and object_id = :object_id and notified_at is null
+    returning obligation_id, object_id
+)
+
+update attempts
+set scheduled_at = least(attempts.scheduled_at, :now), updated_at = :now
+from failed as f
+where
+    attempts.obligation_id = f.obligation_id
+    and attempts.notice_door = f.object_id
+    and attempts.state = 'scheduled';
+
 -- name: attempts_of
 -- All tries at one obligation, by anyone. Index: ix_attempts_obligation_id.
 select

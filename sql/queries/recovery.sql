@@ -102,6 +102,7 @@ select
     o.state as obligation_state, o.psp, o.due_minor, o.paid_minor, o.currency, o.psp_retries,
     o.has_mandate, o.mandate_ref, o.cycle_end, o.payer_email, o.payer_phone, o.payer_language,
     o.payer_country, o.customer_tags, n.account_id, n.retry_owner, g.timezone as org_timezone,
+    g.country as merchant_country, g.category as merchant_category,
     (
         select count(*) from outbox as b
         where b.case_id = c.id and b.state <> 'cancelled'
@@ -124,7 +125,8 @@ select
     a.instrument_key, a.payment_method_ref, a.psp_payment_id, a.door_id,
     coalesce(a.finished_at, a.occurred_at, a.scheduled_at, a.created_at) as at,
     f.retry_advice, f.hard, f.late_authorisation, f.network_decline_code, f.network_advice_code,
-    f.category, f.code, f.reason, a.error ->> 'advice_code' as advice_code
+    f.category, f.code, f.reason, a.error ->> 'advice_code' as advice_code,
+    a.notice_asked_at is not null as notice_asked
 from attempts as a
 left join failures as f on a.id = f.attempt_id
 where a.obligation_id = any(cast(:obligation_ids as uuid[]))
@@ -160,12 +162,13 @@ values (
 -- A retry of ours, planned. SQL refuses it where the debt is not to be charged (rule 10).
 insert into attempts (
     id, org_id, connection_id, psp, obligation_id, case_id, actor, state, door_id, amount_minor,
-    currency, method, network, country, instrument_key, payment_method_ref, decision_id,
-    guard_rows, scheduled_at, created_at, updated_at
+    currency, method, network, country, instrument_key, payment_method_ref, mandate_ref,
+    decision_id, guard_rows, scheduled_at, created_at, updated_at
 )
 values (
     :id, :org_id, :connection_id, :psp, :obligation_id, :case_id, 'tinko', 'scheduled', :door_id,
     :amount, :currency, :method, :network, :country, :instrument_key, :payment_method_ref,
+    (select o.mandate_ref from obligations as o where o.id = :obligation_id),
     :decision_id, cast(:guard_rows as jsonb), :scheduled_at, :now, :now
 );
 

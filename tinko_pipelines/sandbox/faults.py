@@ -13,6 +13,7 @@ The `_charge` ones strike whatever moves money: charges, captures, refunds.
 - `api_key_expired`: 401 in the window
 - `late_success`: a debit that the bank takes ends as timed out, and is authorised 3 h to 5 days
   later (Razorpay; `match` is part of "debit by ACTOR")
+- `undelivered_notice`: the pre-debit notice of an order does not reach its payer (Razorpay)
 - `drop_webhooks`: events of the window are never sent (`times` or `rate`)
 - `forget_idempotency_keys`: saved answers are forgotten at once (PSPs keep a key about 24 h)
 
@@ -32,7 +33,8 @@ BEFORE = ("outage", "api_key_expired", "error_429", "error_409", "timeout_before
           "error_500_before_charge")  # fmt: skip
 AFTER = ("timeout_after_charge", "error_500_after_charge", "delay_after_charge")
 LATE = ("late_success",)
-NAMES = frozenset((*BEFORE, *AFTER, *LATE, "drop_webhooks", "forget_idempotency_keys"))
+UNTOLD = ("undelivered_notice",)
+NAMES = frozenset((*BEFORE, *AFTER, *LATE, *UNTOLD, "drop_webhooks", "forget_idempotency_keys"))
 _CHARGES_ONLY = frozenset(name for name in (*BEFORE, *AFTER) if name.endswith("_charge"))
 
 

@@ -78,6 +78,7 @@ def _on_debt(row: Doc, earlier: list[Doc], due: int) -> list[str]:
     if row["facts"].get("unresolved"):
         broken.append("debit_while_unresolved")
     told = row["facts"].get("notice_at")
-    if told and int(row["facts"]["executes_at"]) - int(told) < DAY:
+    too_soon = told and int(row["facts"]["executes_at"]) - int(told) < DAY
+    if too_soon or row["facts"].get("untold"):
         broken.append("debit_without_notice")
     return broken

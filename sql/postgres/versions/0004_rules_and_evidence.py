@@ -76,6 +76,13 @@ def upgrade():
     op.add_column("cases", sa.Column("tags", tags, server_default="{}", nullable=False))
     op.add_column("cases", sa.Column("offered_psp", sa.Text(), nullable=True))
     op.add_column("attempts", sa.Column("evidence", postgresql.JSONB(), nullable=True))
+    op.add_column("attempts", sa.Column("mandate_ref", sa.Text(), nullable=True))
+    op.add_column("attempts", instant("notice_asked_at", nullable=True))
+    op.add_column("attempts", sa.Column("notice_door", sa.Text(), nullable=True))
+    op.add_column("doors", instant("notice_failed_at", nullable=True))
+    op.add_column("organisations", sa.Column("country", sa.Text(), nullable=True))
+    op.add_column("organisations", sa.Column("category", sa.Text(), nullable=True))
+    op.create_index(op.f("ix_findings_obligation_id"), "findings", ["obligation_id"])
 
     for table in (*APPEND_ONLY, "connection_health"):
         op.execute(f"alter table {table} enable row level security")

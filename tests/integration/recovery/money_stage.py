@@ -156,8 +156,8 @@ class Shop:
     def failed_debt(self, kind="failing_debt", **how):
         """A debt whose first attempt failed, known to the ledger, its failure classified."""
         if self.stage.psp.value == "razorpay":
-            # a mandate without NPCI's hours, and one that Razorpay leaves to its merchant
-            how = {"method": "emandate", "notify": False} | how
+            # a mandate without NPCI's hours, whose debits Razorpay announces by itself
+            how = {"method": "emandate", "notify": True} | how
         made = getattr(self.stage, kind)(**how)
         # over the API all calls look alike: what was made until here was the merchant's
         self.merchants |= {one["id"] for one in self.truth()}

@@ -66,7 +66,7 @@ def test_an_invoice_that_stripe_advances_is_watched(striped):
 
 
 def test_a_upi_order_without_a_notice_is_razorpays(razored):
-    debt = razored.failed_debt(method="upi")
+    debt = razored.failed_debt(method="upi", notify=False)
     orders = razored.stage.sdk.order.all({})["count"]
     assert razored.think() == {"watch": 1}
     razored.plan(debt)

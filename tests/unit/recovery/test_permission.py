@@ -39,13 +39,17 @@ FACTS = Facts("stripe", "card", "visa", "US", "fp_1", 1000, "USD")
 
 def attempt(**more):
     base = {"id": OURS, "psp": "stripe", "method": "card", "network": "visa", "country": "US",
-            "instrument_key": "fp_1", "payment_method_ref": "pm_1"}  # fmt: skip
+            "instrument_key": "fp_1", "payment_method_ref": "pm_1", "mandate_ref": "pm_1",
+            "merchant_country": None, "merchant_category": None, "notice_asked_at": None,
+            "notice_door": None, "notice_delivered_at": None,
+            "notice_failed_at": None}  # fmt: skip
     return SimpleNamespace(**base | more)
 
 
 def debt(**more):
     base = {"state": "open", "psp_retries": False, "has_mandate": True, "due_minor": 1000,
-            "paid_minor": 0, "currency": "USD", "cycle_end": None}  # fmt: skip
+            "paid_minor": 0, "currency": "USD", "cycle_end": None,
+            "mandate_ref": "pm_1"}  # fmt: skip
     return SimpleNamespace(**base | more)
 
 

@@ -68,15 +68,13 @@ def apply_observation(
         return None
     debt, described = _describe(connection, found, seen, now)
     _see_doors(connection, account, debt.id, seen.doors, opened_by, now)
-    if seen.notice_delivered is not None:
-        connection.execute(
-            query("ledger", "mark_notice"),
-            {
-                "connection_id": account.connection_id,
-                "object_id": seen.notice_delivered,
-                "now": now,
-            },
-        )
+    for name, order in (
+        ("mark_notice", seen.notice_delivered),
+        ("fail_notice", seen.notice_failed),
+    ):
+        if order is not None:
+            told = {"connection_id": account.connection_id, "object_id": order, "now": now}
+            connection.execute(query("ledger", name), told)
     owed = {"obligation_id": debt.id}
     tries = [] if found.is_new else connection.execute(query("ledger", "attempts_of"), owed).all()
     known = Known(found.ties, {one.id: one for one in tries})

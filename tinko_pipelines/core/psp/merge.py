@@ -56,6 +56,7 @@ def merge_observations(a: Observation, b: Observation) -> Observation:
         cycle_end=either(first.cycle_end, second.cycle_end),
         terminal=either(b.terminal, a.terminal),
         notice_delivered=either(b.notice_delivered, a.notice_delivered),
+        notice_failed=either(b.notice_failed, a.notice_failed),
         extra={**a.extra, **b.extra},
     )
 
@@ -134,7 +135,12 @@ def _doors(doors: tuple[DoorSeen, ...]) -> tuple[DoorSeen, ...]:
     for door in doors:
         known = seen.get(door.object_id, door)
         status = DoorStatus.PAID if known.status is DoorStatus.PAID else door.status
-        seen[door.object_id] = replace(door, status=status, url=either(door.url, known.url))
+        seen[door.object_id] = replace(
+            door,
+            status=status,
+            url=either(door.url, known.url),
+            announced=either(door.announced, known.announced),
+        )
     return tuple(seen.values())
 
 

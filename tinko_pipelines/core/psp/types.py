@@ -78,10 +78,14 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class DoorSeen:
+    """`announced`: the PSP tells the payer ahead of a debit through it, and debits only after
+    that (Razorpay's `notification`); None where it does not say."""
+
     kind: DoorKind
     object_id: str
     status: DoorStatus
     url: str | None = None
+    announced: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +166,18 @@ class Observation:
     cycle_end: datetime | None = None
     terminal: str | None = None  # void, uncollectible
     notice_delivered: str | None = None  # order whose pre-debit notice reached the payer
+    notice_failed: str | None = None  # order whose pre-debit notice did not
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """True for events that say nothing of a debt; they are stored and marked ignored."""
         return not (
-            self.refs or self.mandate_lost or self.mandate_restored or self.notice_delivered
+            self.refs
+            or self.mandate_lost
+            or self.mandate_restored
+            or self.notice_delivered
+            or self.notice_failed
         )
 
 

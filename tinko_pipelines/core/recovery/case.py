@@ -40,6 +40,7 @@ class AttemptView:
     reason: str | None = None
     advice_code: str | None = None  # the PSP's own
     method_ref: str | None = None  # the stored instrument it was, or is to be, made with
+    notice_asked: bool = False  # the payer was, or was to be, told of it ahead by us
 
     @property
     def failure(self) -> FailureSeen:
@@ -81,6 +82,8 @@ class CaseView:
     org_timezone: str = "UTC"
     payer_country: str | None = None
     customer_tags: tuple[str, ...] = ()
+    merchant_country: str | None = None
+    merchant_category: str | None = None
 
     @property
     def place(self) -> Place:
@@ -134,4 +137,6 @@ def facts(case: CaseView, last: AttemptView | None) -> Facts:
         ),
         timed_out_at=max((one.at for one in case.attempts if one.late_authorisation), default=None),
         cycle_end=case.cycle_end,
+        merchant_country=case.merchant_country,
+        merchant_category=case.merchant_category,
     )

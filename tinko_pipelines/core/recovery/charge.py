@@ -20,6 +20,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRateLimited, PspRejected, PspUnreachable
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
+from tinko_pipelines.core.psp.operations import NoticeRequest
 from tinko_pipelines.core.psp.throttle import longest_call
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
@@ -28,13 +29,15 @@ from tinko_pipelines.core.psp.types import (
     Ref,
     RefKind,
 )
-from tinko_pipelines.core.recovery import attempts, breaker
+from tinko_pipelines.core.recovery import attempts, breaker, notices
+from tinko_pipelines.core.recovery.announcing import ask_notice, keep_notice
 from tinko_pipelines.core.recovery.claim import Claim
 from tinko_pipelines.core.recovery.outcome import record_outcome, request_for
 from tinko_pipelines.core.recovery.permission import (
     PAUSE,
     Permission,
     charge_door,
+    door_of,
     may_charge,
     other_open_doors,
 )
@@ -76,6 +79,8 @@ class Charger:
         request, permission = self._submit(seat, claim, seen)
         if request is None:
             return self._give_back(claim, permission, seat)
+        if isinstance(request, NoticeRequest):
+            return self._notify(seat, claim, request)
         self.point("submitted")
         outcome, trouble = self._send(seat, claim, request)
         self.point("sent")
@@ -100,8 +105,9 @@ class Charger:
 
     def _submit(
         self, seat: Seat, claim: Claim, seen: Observation
-    ) -> tuple[ChargeRequest | None, Permission]:
-        """The second transaction: everything that could forbid it, then key and `submitted`."""
+    ) -> tuple[ChargeRequest | NoticeRequest | None, Permission]:
+        """The second transaction: everything that could forbid it, then key and `submitted`; or
+        that the notice before it is asked for."""
         now, wall = self.clock.now(), self.wall.now()
         with unit_of_work(self.engine) as connection:
             lock_refs(connection, seat.account, [seen])
@@ -112,7 +118,12 @@ class Charger:
             self.point("held")
             (standing,) = stand(connection, seat.account, [claim.attempt_id], now)
             permission = self._permission(connection, seat, standing, seen, now)
-            door = charge_door(seen)
+            door = door_of(standing.attempt, seen)
+            if permission.notify and door is not None:
+                if not ask_notice(connection, claim, now, wall):
+                    return None, Permission(False, "lease.lost")
+                self.point("asking_notice")
+                return notices.request_for(standing.attempt, standing.debt, door), permission
             if not permission.granted or door is None:
                 return None, permission
             self.point("permitted")
@@ -147,12 +158,36 @@ class Charger:
             attempt,
             debt,
             seen,
-            standing.facts(),
+            standing.facts(notice_required=notices.is_ours(attempt.psp, seen)),
             standing.tries,
             retry_owner=seat.retry_owner,
             mentioned=bool(mentioned),
             now=now,
         )
+
+    def _notify(self, seat: Seat, claim: Claim, request: NoticeRequest) -> str:
+        """Ask for the notice, and let the attempt wait for it. Broken off at any point, the same
+        notice is found again by its attempt, and it charges nobody."""
+        self.point("asked_notice")
+        if self._is_late(claim):
+            return self._give_back(claim, Permission(False, "notice.late", self.clock.now()))
+        try:
+            told = seat.adapter.notify(request)
+        except PspError as error:
+            again_at = None if isinstance(error, PspRejected) else self.clock.now() + PAUSE
+            return self._give_back(claim, Permission(False, error.code, again_at), seat, error)
+        self.point("notified")
+        now = self.clock.now()
+        with unit_of_work(self.engine) as connection:
+            keep_notice(connection, seat.account, claim, told, now)
+            self._note_health(connection, seat, claim, None)
+            self.point("keeping_notice")
+        self.point("kept_notice")
+        return "notice.asked"
+
+    def _is_late(self, claim: Claim) -> bool:
+        """Whether a send that is begun now could outlive the lease (real time)."""
+        return self.wall.monotonic() + longest_call(self.timeout) * SEND_CALLS >= claim.deadline
 
     def _send(
         self, seat: Seat, claim: Claim, request: ChargeRequest
@@ -161,7 +196,7 @@ class Charger:
 
         Returns what came of it, and the PSP's error where there was one.
         """
-        if self.wall.monotonic() + longest_call(self.timeout) * SEND_CALLS >= claim.deadline:
+        if self._is_late(claim):
             late = Outcome(None, sent=False, detail="the lease was over before it could be sent")
             return late, None
         self.point("sending")

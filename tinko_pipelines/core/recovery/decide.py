@@ -27,6 +27,7 @@ from tinko_pipelines.core.recovery.case import (
     last_unattended,
 )
 from tinko_pipelines.core.recovery.instant import first_agreed
+from tinko_pipelines.core.recovery.notices import PATIENCE
 from tinko_pipelines.core.recovery.policy import NOT_RETRIED, Policy
 from tinko_pipelines.core.recovery.ruling import Ruling, rule_on
 from tinko_pipelines.core.recovery.windows import Window
@@ -39,8 +40,12 @@ LOOK_AGAIN = timedelta(hours=24)
 # moment): each doubles the pause before the next, and so many are enough
 IDLE_PAUSE = timedelta(hours=1)
 MOST_IDLE = 5
-# a retry planned for the last moment is given so long to be made
+# payers are told of so many debits that never come, and then they are asked
+NOTICES_IN_VAIN = 2
+# a retry planned for the last moment is given so long to be made, and one whose notice is out, so
+# long to wait for it
 GRACE = timedelta(hours=1)
+NOTICE_GRACE = PATIENCE + GRACE
 # of these nothing more comes by itself, though what was begun may still be paid
 _MOVING = OPEN_ATTEMPTS - {AttemptState.REQUIRES_ACTION}
 
@@ -80,8 +85,10 @@ def _outdated(
 ) -> str | None:
     """Why what stands scheduled is not to be made as it was planned."""
     until = ends_at(case, policy)
-    if any(one.at > until for one in planned) or (planned and now >= until + GRACE):
-        return "attempt.put_off_too_long"
+    for one in planned:
+        grace = NOTICE_GRACE if one.notice_asked else timedelta()
+        if one.at > until + grace or now >= until + max(grace, GRACE):
+            return "attempt.put_off_too_long"
     if case.mandate_ref is not None and any(
         one.method_ref is not None and one.method_ref != case.mandate_ref for one in planned
     ):
@@ -198,7 +205,7 @@ class _Deciding:
         if self._made >= policy.max_attempts:
             return self._ask("policy.max_attempts")
         idle = [
-            one.at
+            one
             for one in case.attempts
             if one.actor is Actor.TINKO
             and one.state in (AttemptState.NOT_SENT, AttemptState.CANCELLED)
@@ -206,9 +213,12 @@ class _Deciding:
         ]
         if len(idle) >= MOST_IDLE:
             return self._ask("retry.refused")
+        if sum(one.notice_asked for one in idle) >= NOTICES_IN_VAIN:
+            return self._ask("notice.undelivered")
         wanted = max(self.now, wanted)
         if idle:
-            wanted = max(wanted, max(idle) + IDLE_PAUSE * 2 ** (len(idle) - 1))
+            latest = max(one.at for one in idle)
+            wanted = max(wanted, latest + IDLE_PAUSE * 2 ** (len(idle) - 1))
         until, known = ends_at(case, policy), facts(case, last)
         agreed = first_agreed(windows, case.place, known, wanted, until, self.limits)
         if agreed.at is None:

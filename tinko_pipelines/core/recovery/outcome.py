@@ -32,6 +32,7 @@ def request_for(attempt: Row[Any], debt: Row[Any], door: DoorSeen) -> ChargeRequ
         phone=debt.payer_phone,
         description=debt.description,
         submitted_at=attempt.submitted_at,
+        prepared=attempt.notice_door,
     )
 
 

@@ -21,6 +21,7 @@ from tinko_pipelines.core.psp.types import (
     PaymentStatus,
     RefKind,
 )
+from tinko_pipelines.core.recovery import notices
 
 # through these a charge of ours goes, strongest first; a Checkout Session, a link and a
 # subscription's cycle are the payer's or the PSP's alone (rules 3 and 5)
@@ -42,7 +43,8 @@ BRIEFLY = timedelta(minutes=5)  # the same for news that wait in the inbox
 class Permission:
     """`granted`, or why not: `again_at` where waiting helps, else the attempt is dropped.
 
-    `evidence`: where granted, what it was granted on, for the attempt to keep.
+    `evidence`: where granted, what it was granted on, for the attempt to keep. `notify`: not the
+    charge, but the notice that comes before it may be asked for now.
     """
 
     granted: bool
@@ -50,6 +52,14 @@ class Permission:
     again_at: datetime | None = None
     verdict: Verdict | None = None
     evidence: str | None = None
+    notify: bool = False
+
+
+def door_of(attempt: Row[Any], seen: Observation) -> DoorSeen | None:
+    """The door that `attempt` goes through: the one its notice was given over, else the debt's."""
+    if attempt.notice_door is None:
+        return charge_door(seen)
+    return next((one for one in seen.doors if one.object_id == attempt.notice_door), None)
 
 
 def charge_door(seen: Observation) -> DoorSeen | None:
@@ -101,29 +111,61 @@ def may_charge(
 
     `tries` are all the debt's attempts, ours that are open among them.
     """
-    door = charge_door(seen)
+    barred = _barred(attempt, debt, seen, retry_owner)
+    if barred is not None:
+        return Permission(False, barred)
+    in_the_way = _in_the_way(attempt, seen, tries, mentioned)
+    if in_the_way is not None:
+        reason, pause = in_the_way
+        return Permission(False, reason, now + pause)
+    return _by_limits(attempt, facts, now)
+
+
+def _barred(attempt: Row[Any], debt: Row[Any], seen: Observation, retry_owner: str) -> str | None:
+    """What no waiting helps against, before any limit."""
+    door = door_of(attempt, seen)
     if debt.state not in COLLECTIBLE:
-        return Permission(False, f"obligation.{debt.state}")
+        return f"obligation.{debt.state}"
     if seen.psp_retries or debt.psp_retries or retry_owner != "tinko":
-        return Permission(False, "psp.retries")
+        return "psp.retries"
     if door is None or not (door.status is DoorStatus.OPEN or is_superseded(seen, door)):
-        return Permission(False, "door.none")
+        return "door.none"
     if debt.has_mandate is False or attempt.payment_method_ref is None:
-        return Permission(False, "mandate.none")
+        return "mandate.none"
+    if debt.mandate_ref not in (None, attempt.mandate_ref, attempt.payment_method_ref):
+        # planned on the mandate of before: decide() plans anew on this one
+        return "mandate.replaced"
+    return None
+
+
+def _in_the_way(
+    attempt: Row[Any], seen: Observation, tries: Sequence[Row[Any]], mentioned: bool
+) -> tuple[str, timedelta] | None:
+    """What passes, and in how much business time it is looked at again."""
     if any(
         one.actor == "tinko" and one.state in OPEN_ATTEMPTS and one.id != attempt.id
         for one in tries
     ):
-        return Permission(False, "attempt.open", now + PAUSE)
+        return "attempt.open", PAUSE
     if any(payment.status in IN_FLIGHT for payment in seen.payments):
-        return Permission(False, "payment.in_flight", now + PAUSE)
-    if other_open_doors(seen, door):
-        return Permission(False, "door.open", now + PAUSE)
+        return "payment.in_flight", PAUSE
+    if other_open_doors(seen, door_of(attempt, seen)):
+        return "door.open", PAUSE
     if mentioned:
-        return Permission(False, "inbox.unprocessed", now + BRIEFLY)
-    verdict = evaluate(facts, now)
+        return "inbox.unprocessed", BRIEFLY
+    return None
+
+
+def _by_limits(attempt: Row[Any], facts: Facts, now: datetime) -> Permission:
+    """The guards' answer, and the notice's where one comes before the debit."""
+    untold = notices.is_needed(facts, now) and facts.notice_delivered_at is None
+    if untold and attempt.notice_door is not None:
+        return Permission(False, "notice.undelivered", notices.look_again(attempt, now))
+    verdict = notices.may_ask(facts, now) if untold else evaluate(facts, now)
     if not verdict.allowed:
         return Permission(False, f"guard.{verdict.denied_by}", verdict.next_at, verdict)
+    if untold:
+        return Permission(False, "notice.needed", None, verdict, notify=True)
     return Permission(True, "allowed", None, verdict, evidence_of(facts, now, verdict))
 
 
@@ -134,7 +176,6 @@ def facts_of(
     counted: tuple[Counted, ...],
     *,
     notice_required: bool = False,
-    notice_delivered_at: datetime | None = None,
 ) -> Facts:
     """The attempt as the guards see it; `tries` are rows of `attempt_views`, oldest first.
 
@@ -159,6 +200,8 @@ def facts_of(
         ),
         timed_out_at=max((one.at for one in tries if one.late_authorisation), default=None),
         cycle_end=debt.cycle_end,
+        merchant_country=attempt.merchant_country,
+        merchant_category=attempt.merchant_category,
         notice_required=notice_required,
-        notice_delivered_at=notice_delivered_at,
+        notice_delivered_at=attempt.notice_delivered_at,
     )

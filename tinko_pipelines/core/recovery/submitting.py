@@ -35,9 +35,12 @@ class Standing:
     tries: tuple[Row[Any], ...]
     counted: tuple[Counted, ...]
 
-    def facts(self, earlier: Sequence[Counted] = ()) -> Facts:
+    def facts(self, earlier: Sequence[Counted] = (), *, notice_required: bool = False) -> Facts:
         """As the guards see it; `earlier` are of the same batch and not in the counters yet."""
-        return facts_of(self.attempt, self.debt, self.tries, (*self.counted, *earlier))
+        counted = (*self.counted, *earlier)
+        return facts_of(
+            self.attempt, self.debt, self.tries, counted, notice_required=notice_required
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,7 @@ def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
                 reason=one.reason,
                 advice_code=one.advice_code,
                 method_ref=one.payment_method_ref,
+                notice_asked=one.notice_asked,
             )
             for one in tries
         ),
@@ -201,4 +202,6 @@ def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
         org_timezone=row.org_timezone,
         payer_country=row.payer_country,
         customer_tags=tuple(row.customer_tags),
+        merchant_country=row.merchant_country,
+        merchant_category=row.merchant_category,
     )

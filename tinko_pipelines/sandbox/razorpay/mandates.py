@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinko_pipelines.sandbox import faults
 from tinko_pipelines.sandbox.payers import DAY, Instrument, Payer
 from tinko_pipelines.sandbox.razorpay import bank as b
 from tinko_pipelines.sandbox.razorpay import debits, entities
@@ -92,12 +93,18 @@ class Mandates:
 
     def announce(self, order: Doc) -> None:
         """Send the pre-debit notice of an order made with a `notification`."""
-        at, _ = debits.notice(self._engine.draws, order["id"], order["created_at"])
-        self._engine.at(at, "razorpay.notice", order=order["id"])
+        engine = self._engine
+        at, told = debits.notice(engine.draws, order["id"], order["created_at"])
+        lost = engine.faults.strikes(
+            faults.UNTOLD, "razorpay", "notice", at=engine.now, draws=engine.draws, charge=True
+        )
+        order["_notice"] = [at, told and lost is None]
+        self._bank.put(b.ORDER, order)
+        engine.at(at, "razorpay.notice", order=order["id"])
 
     def _notice_timer(self, args: dict[str, Any]) -> None:
         order = self._bank.need(b.ORDER, args["order"])
-        at, told = debits.notice(self._engine.draws, order["id"], order["created_at"])
+        at, told = order["_notice"]
         sent = order["notification"]
         if sent["payment_after"] is None and told:
             sent["payment_after"] = at + debits.after_default(order["_method"])

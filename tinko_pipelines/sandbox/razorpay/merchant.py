@@ -1,7 +1,8 @@
 """What the merchants do by themselves: the first attempt of every debt, by its kind.
 
 The kinds and what follows a failure:
-- `recurring_order`: an order with a notification and a debit of the stored token. No retry.
+- `recurring_order`: an order and a debit of the stored token, with a notification but for
+  e-mandates, whose bank tells its customer of the first debit. No retry.
 - `upi_order`: an order without one, on UPI; Razorpay retries three times. Payers without a UPI
   mandate get a `recurring_order` instead.
 - `subscription_cycle`: Razorpay charges and retries, then halts.
@@ -40,9 +41,10 @@ class Merchant:
             return
         token = None if kind == "checkout" else self._mandates.token(account, payer, debt)
         holder = self._mandates.customer(account, payer)
+        told = token if kind == "recurring_order" and token["method"] != "emandate" else None
         order = self._orders.make(
             account, debt["amount"], debt["currency"], parent=debt["id"], payer=payer.id,
-            debt=debt["id"], notify=token if kind == "recurring_order" else None,
+            debt=debt["id"], notify=told,
             receipt=f"rcpt_{debt['id'].removeprefix('debt_')}", notes={"plan": "monthly"},
             customer_id=holder["id"],
         )  # fmt: skip

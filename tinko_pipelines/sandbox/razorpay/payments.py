@@ -54,8 +54,11 @@ class Payments:
             customer_id=token["_customer"], present=False, **shown,
         )  # fmt: skip
         if ahead:
-            sent_at = order["created_at"] if "notification" in order else engine.now
-            noticed = debits.notice(engine.draws, order["id"], sent_at)
+            if "notification" in order:
+                at, told = order["_notice"]
+                noticed = (int(at), bool(told))
+            else:
+                noticed = debits.notice(engine.draws, order["id"], engine.now)
             plan = debits.after_notice(engine.draws, instrument.method, payment["id"], noticed,
                                        now=engine.now, after=order["_after"])  # fmt: skip
         else:
@@ -63,10 +66,20 @@ class Payments:
         facts = {"executes_at": str(plan.debit_at)}
         if ahead:
             facts["notice_at"] = str(plan.notice_at or "")
+            if actor == "tinko" and self._untold(order, instrument, noticed):
+                facts["untold"] = "yes"
         self._record(account, order, payment, instrument, actor, payer, facts)
         engine.at(plan.result_at, "razorpay.result", payment=payment["id"],
                   debit_at=plan.debit_at, told=plan.told)  # fmt: skip
         return payment
+
+    def _untold(self, order: Doc, instrument: Instrument, noticed: tuple[int, bool]) -> bool:
+        """Whether nobody told the payer: a bank announces no second debit of an e-mandate, and a
+        notice that failed before the debit was asked for was there to be seen."""
+        if "notification" not in order:
+            return instrument.method == "emandate"
+        at, told = noticed
+        return not told and at <= self._engine.now
 
     def pay_present(
         self, account: Doc, order: Doc, instrument: Instrument, payer: Payer | None, **shown: Any

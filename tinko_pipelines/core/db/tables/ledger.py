@@ -90,7 +90,9 @@ doors = Table(
     text("status"),
     text("url", required=False),
     text("opened_by"),  # merchant, psp or tinko
-    instant("notified_at", required=False),  # pre-debit notice delivered for this order
+    # whether the pre-debit notice of this order reached the payer
+    instant("notified_at", required=False),
+    instant("notice_failed_at", required=False),
     instant("created_at"),
     instant("updated_at"),
     UniqueConstraint("connection_id", "object_id"),
@@ -117,6 +119,7 @@ attempts = Table(
     text("country", required=False),
     text("instrument_key", required=False),
     text("payment_method_ref", required=False),
+    text("mandate_ref", required=False),  # the debt's, when a retry of ours was planned
     text("idempotency_key", required=False),
     Column("payer_present", Boolean, nullable=False, server_default="false"),
     minor("refunded_minor", server_default="0"),
@@ -125,6 +128,9 @@ attempts = Table(
     ref("decision_id", required=False),
     document("guard_rows", required=False),
     document("evidence", required=False),  # facts and rows that allowed it, to replay
+    # a pre-debit notice of ours: asked for, and the door that was made with it for this attempt
+    instant("notice_asked_at", required=False),
+    text("notice_door", required=False),
     instant("scheduled_at", required=False),
     ref("lease_token", required=False),
     instant("lease_until_wall", required=False),

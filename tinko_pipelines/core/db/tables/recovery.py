@@ -146,4 +146,5 @@ findings = Table(
     document("proposal"),
     instant("created_at"),
     instant("updated_at"),
+    Index("ix_findings_obligation_id", "obligation_id"),
 )

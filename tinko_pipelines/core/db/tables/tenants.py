@@ -15,6 +15,9 @@ organisations = Table(
     text("name"),
     text("timezone", server_default="Asia/Kolkata"),
     text("language", server_default="en"),
+    # where the merchant is (ISO 3166-1 alpha-2), and what is sold, as far as limits depend on it
+    text("country", required=False),
+    text("category", required=False),
     instant("created_at"),
 )
 

@@ -94,6 +94,7 @@ def noticed(payload: Mapping[str, Any]) -> Observation:
     return Observation(
         refs=(Ref(RefKind.ORDER, order),),
         notice_delivered=order if delivered else None,
+        notice_failed=None if delivered else order,
         extra={"notice": "delivered" if delivered else "failed"},
     )
 

@@ -67,6 +67,7 @@ def order(entity: Mapping[str, Any]) -> Observation:
         return Observation()
     found = order_id(entity)
     paid = entity.get("status") == "paid"
+    announced = bool(part(entity, "notification"))
     return Observation(
         refs=_refs((RefKind.ORDER, found), of=entity),
         due=number(entity, "amount"),
@@ -75,8 +76,15 @@ def order(entity: Mapping[str, Any]) -> Observation:
         currency=_currency(entity),
         created_at=instant(entity, "created_at"),
         customer=CustomerSeen(ref=text(entity, "customer_id"), tags=tags(entity, "notes")),
-        doors=(DoorSeen(DoorKind.ORDER, found, DoorStatus.PAID if paid else DoorStatus.OPEN),),
-        psp_retries=False if part(entity, "notification") else None,
+        doors=(
+            DoorSeen(
+                DoorKind.ORDER,
+                found,
+                DoorStatus.PAID if paid else DoorStatus.OPEN,
+                announced=announced,
+            ),
+        ),
+        psp_retries=False if announced else None,
         mandate_ref=text(entity, "notification", "token_id"),
     )
 
