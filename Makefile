@@ -13,6 +13,7 @@ DAYS ?= 21
 NAME ?=
 TESTS ?= tests
 WORKERS ?= 2
+JOBS ?= 2
 
 # nothing of ours calls home
 export DO_NOT_TRACK := 1
@@ -22,7 +23,10 @@ export DAGSTER_DISABLE_TELEMETRY := yes
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down doctor demo test proof bench lint format chromium screenshots clean
+# steps of `lint` that need nothing of each other; the longest first
+LINTS := lint-types lint-queries lint-definitions lint-schemas lint-style
+.PHONY: help install up down doctor demo test proof bench lint $(LINTS) format chromium \
+	screenshots clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,16 +68,28 @@ bench: $(STAMP) ## benchmarks as JSON lines (NAME=webhooks, claim, …)
 	@$(BIN)/python -m tests.benchmarks $(NAME)
 
 lint: $(STAMP) ## formatting, lint, types, import contracts, migrations, dbt, definitions, SQL
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) --output-sync=target $(LINTS)
+
+lint-types:
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/tinko db check
+
+lint-queries:
+	$(BIN)/sqlfluff lint --nocolor --templater placeholder sql/queries
+
+lint-definitions:
+	@# first dbt, which leaves the manifest that the definitions are made of
 	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
 	@mkdir -p $(VENV)/.dagster
 	DAGSTER_HOME=$(CURDIR)/$(VENV)/.dagster $(BIN)/dg check defs
+
+lint-schemas:
+	$(BIN)/tinko db check
 	$(BIN)/sqlfluff lint --nocolor sql/clickhouse sql/postgres dbt_project
-	$(BIN)/sqlfluff lint --nocolor --templater placeholder sql/queries
+
+lint-style:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
 
 format: $(STAMP) ## format and fix what can be fixed
 	$(BIN)/ruff format .

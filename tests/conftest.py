@@ -49,10 +49,23 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", _loopback_only)
 
 
+# from the longest on; what is not named takes less. All that use the one started stack are one
+# file, or each worker would start its own
+LONGEST = (
+    *("tests/chaos/test_up.py", "tests/chaos/test_demo.py", "tests/chaos/"),
+    *("tests/defs/", "tests/integration/local/", "tests/browser/", "tests/unit/benchmarks/"),
+    *("tests/integration/", "tests/api/", "tests/contract/"),
+)
+
+
 def pytest_collection_modifyitems(items):
-    """The longest first: where two workers share the files, neither waits for the other at the
-    end. All that use the one started stack are one file, or each worker would start its own."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/chaos/"))
+    """The longest first: where workers share the files, none waits for another at the end."""
+
+    def place(item):
+        begun = (nth for nth, path in enumerate(LONGEST) if item.nodeid.startswith(path))
+        return next(begun, len(LONGEST))
+
+    items.sort(key=place)
 
 
 @dataclass

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
 from tests.proofs.harness import Finding, register
+from tinko_pipelines.local import process
 from tinko_pipelines.local.layout import ROOT
 
 # what the issue lists for the last line
@@ -60,8 +62,10 @@ def play(seed: int, obligations: int, days: int) -> tuple[int, dict[str, Any], s
         # Postgres runs unprivileged and must reach its folder
         Path(folder).chmod(0o711)
         arguments = (str(seed), str(obligations), str(days), str(Path(folder) / "demo"))
+        # its parts end with it, and it with this process
+        argv = process.shim([sys.executable, "-c", _PROGRAM, *arguments], death_signal=SIGKILL)
         done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, *arguments],
+            argv,
             cwd=ROOT,
             capture_output=True,
             text=True,

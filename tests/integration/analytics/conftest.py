@@ -28,6 +28,7 @@ from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.core.db.tables.ledger import attempts, failures, obligations
 from tinko_pipelines.core.db.tables.recovery import cases
 from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.local import process
 from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
@@ -56,7 +57,9 @@ class ClickHouseServer:
     def start(self) -> None:
         module = "tinko_pipelines.local.chserver"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, "--data", str(self.data), "--port", str(self.port)],
+            process.shim(
+                [sys.executable, "-m", module, f"--data={self.data}", f"--port={self.port}"]
+            ),
             env={**os.environ, "CHSERVER_WRITER_PASSWORD": WRITER},
         )
         deadline = time.monotonic() + 60

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from tests.integration.local.servers import running, wait_until
-from tinko_pipelines.local import secrets
+from tinko_pipelines.local import process, secrets
 from tinko_pipelines.local.layout import ROOT, Layout
 from tinko_pipelines.local.ports import Ports
 from tinko_pipelines.local.stack import Stack
@@ -32,7 +32,11 @@ class Small:
         argv += [*map(str, self.ports), *self.options]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                argv, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                process.shim(argv),
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         return self
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.integration.local.servers import running, wait_until
-from tinko_pipelines.local import postgres, secrets
+from tinko_pipelines.local import postgres, process, secrets
 from tinko_pipelines.local.layout import ROOT, Layout
 from tinko_pipelines.local.runfile import RunFile
 
@@ -41,7 +41,7 @@ class Up:
         argv += ["--only", "postgres", "--only", "mail"]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                argv, cwd=ROOT, env={**self.env, **more}, stdout=output, stderr=output
+                process.shim(argv), cwd=ROOT, env={**self.env, **more}, stdout=output, stderr=output
             )
         return self
 
