@@ -25,6 +25,13 @@ BaseUrl = Annotated[
     str | None, typer.Option(help="Another address of the PSP's API (a proxy, the sandbox).")
 ]
 Account = Annotated[str | None, typer.Option(help="The PSP account's id.")]
+Country = Annotated[
+    str | None, typer.Option(help="Where the merchant is (ISO 3166-1): some limits depend on it.")
+]
+Category = Annotated[
+    str | None,
+    typer.Option(help="What the merchant sells: insurance, mutual_funds, card_bills or other."),
+]
 
 
 @app.command("stripe")
@@ -34,6 +41,8 @@ def stripe(
     live: Live = False,
     account: Account = None,
     base_url: BaseUrl = None,
+    country: Country = None,
+    category: Category = None,
 ) -> None:
     """Connect a Stripe account: STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET, or a prompt."""
     from tinko_pipelines.core.psp.types import Credentials, Psp
@@ -44,7 +53,7 @@ def stripe(
         _secrets("STRIPE_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(Psp.STRIPE, credentials, org, label, live, account)
+    _connect(Psp.STRIPE, credentials, org, label, live, account, (country, category))
 
 
 @app.command("razorpay")
@@ -54,6 +63,8 @@ def razorpay(
     label: Label = "",
     live: Live = False,
     base_url: BaseUrl = None,
+    country: Country = None,
+    category: Category = None,
 ) -> None:
     """Connect a Razorpay account: RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET and
     RAZORPAY_WEBHOOK_SECRET, or a prompt."""
@@ -65,7 +76,7 @@ def razorpay(
         _secrets("RAZORPAY_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(Psp.RAZORPAY, credentials, org, label, live, account)
+    _connect(Psp.RAZORPAY, credentials, org, label, live, account, (country, category))
 
 
 @app.command("secret")
@@ -85,7 +96,13 @@ def secret(
 
 
 def _connect(
-    psp: Psp, credentials: Credentials, org: str, label: str, live: bool, account: str | None
+    psp: Psp,
+    credentials: Credentials,
+    org: str,
+    label: str,
+    live: bool,
+    account: str | None,
+    trade: tuple[str | None, str | None],
 ) -> None:
     from tinko_pipelines.cli import embedded_by_default
 
@@ -94,12 +111,13 @@ def _connect(
     from tinko_pipelines.core.psp import registry
     from tinko_pipelines.core.settings import get_settings
     from tinko_pipelines.core.tenants.connecting import Wanted, connect
+    from tinko_pipelines.core.tenants.organisations import Trade
 
     settings = get_settings()
     made = connect(
         worker_engine(),
         org,
-        Wanted(psp, credentials, live, label, account),
+        Wanted(psp, credentials, live, label, account, trade=Trade.said(*trade)),
         lambda psp, held: registry.try_out(psp, held, settings).verify_credentials(),
         settings.public_url,
         _now(),

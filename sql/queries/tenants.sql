@@ -2,16 +2,28 @@
 
 -- name: insert_organisation
 -- A new tenant. The transaction's tenant is set to :org_id before, so that its policy lets it in.
-insert into organisations (org_id, slug, name, timezone, language, created_at)
-values (:org_id, :slug, :name, :timezone, :language, :at);
+insert into organisations (
+    org_id, slug, name, timezone, language, country, category, created_at
+)
+values (:org_id, :slug, :name, :timezone, :language, :country, :category, :at);
+
+-- name: set_trade
+-- Index: pk_organisations.
+update organisations
+set country = coalesce(:country, country), category = coalesce(:category, category)
+where org_id = :org_id;
 
 -- name: organisation_by_slug
 -- Index: uq_organisations_slug.
-select org_id, slug, name, timezone, language from organisations where slug = :slug;
+select org_id, slug, name, timezone, language, country, category
+from organisations
+where slug = :slug;
 
 -- name: organisations
 -- All the role may see; a short table.
-select org_id, slug, name, timezone, language from organisations order by name, org_id;
+select org_id, slug, name, timezone, language, country, category
+from organisations
+order by name, org_id;
 
 -- name: insert_api_key
 insert into api_keys (id, org_id, name, prefix, key_hash, created_at)

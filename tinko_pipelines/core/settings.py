@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     razorpay_key_id: str | None = None
     razorpay_key_secret: SecretStr | None = None
     razorpay_webhook_secret: SecretStr | None = None
+    merchant_country: str | None = None
+    merchant_category: str | None = None
 
     psp_timeout_seconds: float = Field(20.0, gt=0, le=120)
     retry_budget_per_minute: float = Field(3000.0, gt=0)

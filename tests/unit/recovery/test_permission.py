@@ -160,3 +160,30 @@ def test_the_guards_see_what_is_left_to_pay_and_every_try_that_timed_out():
     answer = ask(facts=facts)
     assert answer.reason == "guard.razorpay.late_authorisation"
     assert answer.again_at == NOW + timedelta(days=3)
+
+
+@pytest.mark.parametrize(
+    ("planned_on", "stored", "stands", "reason"),
+    [
+        ("pm_1", "pm_1", "pm_2", "mandate.replaced"),
+        (None, "pm_1", "pm_2", "mandate.replaced"),
+        ("pm_1", "pm_1", "pm_1", "allowed"),
+        ("pm_1", "pm_1", None, "allowed"),
+        (None, "pm_1", "pm_1", "allowed"),
+    ],
+)
+def test_a_mandate_replaced_since_it_was_planned_drops_it(planned_on, stored, stands, reason):
+    answer = ask(
+        the_attempt=attempt(mandate_ref=planned_on, payment_method_ref=stored),
+        the_debt=debt(mandate_ref=stands),
+    )
+    assert (answer.reason, answer.again_at) == (reason, None)
+
+
+@pytest.mark.parametrize(("category", "most"), [(None, 15_000_00), ("insurance", 1_00_000_00)])
+def test_the_merchants_category_decides_what_needs_no_second_factor(category, most):
+    mandate = attempt(psp="razorpay", method="emandate", merchant_category=category)
+    for due, granted in ((most, True), (most + 1, False)):
+        owed = debt(due_minor=due, currency="INR")
+        answer = ask(the_attempt=mandate, the_debt=owed, facts=facts_of(mandate, owed, [], ()))
+        assert answer.granted is granted, answer.reason

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+
+class MerchantCategory(StrEnum):
+    """What a merchant sells, as far as limits tell merchants apart (RBI's e-mandate framework)."""
+
+    INSURANCE = "insurance"
+    MUTUAL_FUNDS = "mutual_funds"
+    CARD_BILLS = "card_bills"
+    OTHER = "other"
+
 
 # a debit that stands so is with the bank: its result is to come, and it is neither failed nor free
 UNRESOLVED = frozenset({"submitted", "pending", "unknown"})

@@ -44,13 +44,20 @@ class Asked:
 
 @dataclass
 class Answered:
-    """What was read in this pass, later than any event in it was sent."""
+    """What was read in this pass, later than any event in it was sent.
+
+    `collected`: those refs of which the answer could say how they are collected. Of a Razorpay
+    order that was asked about without a payment (its notice is told of first) it could not.
+    """
 
     refs: set[str] = field(default_factory=set)
+    collected: set[str] = field(default_factory=set)
     payments: set[str] = field(default_factory=set)
 
     def take(self, fuller: Observation) -> None:
         self.refs.update(ref.object_id for ref in fuller.refs)
+        if fuller.payments or fuller.has_mandate is not None:
+            self.collected.update(ref.object_id for ref in fuller.refs)
         self.payments.update(one.object_id for one in fuller.payments if one.refunded is not None)
 
 
@@ -97,15 +104,16 @@ def needs_asking(one: Observation, known: Standing, answered: Answered) -> bool:
         return False
     if refund_told(one, known) and not _payments_of(one) <= answered.payments:
         return True
+    failed = any(payment.status is PaymentStatus.FAILED for payment in one.payments)
+    said = one.has_mandate is not None and one.psp_retries is not None
     if any(ref.object_id in answered.refs for ref in one.refs):
-        return False
+        collected = any(ref.object_id in answered.collected for ref in one.refs)
+        return failed and not said and not collected
     standing = [known[ref.object_id] for ref in one.refs if ref.object_id in known]
     if not standing or _dispute_unknown(one, known):
         return True
     if any(_contradicts(one, row) for row in standing):
         return True
-    failed = any(payment.status is PaymentStatus.FAILED for payment in one.payments)
-    said = one.has_mandate is not None and one.psp_retries is not None
     return failed and not any(row.told for row in standing) and not said
 
 

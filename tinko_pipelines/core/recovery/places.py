@@ -55,6 +55,11 @@ def is_timezone(name: str) -> bool:
     return True
 
 
+def is_country(code: str) -> bool:
+    """Whether `code` is an ISO 3166-1 alpha-2 country that keeps a time."""
+    return code in _zones_by_country()
+
+
 @lru_cache(maxsize=512)
 def timezone_of(country: str | None) -> str | None:
     """The time of a country (ISO 3166-1 alpha-2) that keeps a single one, else None.

@@ -21,7 +21,12 @@ from tinko_pipelines.core.tenants.connections import (
     load_credentials,
     replace_credentials,
 )
-from tinko_pipelines.core.tenants.organisations import find_organisation
+from tinko_pipelines.core.tenants.organisations import (
+    NOT_SAID,
+    Trade,
+    find_organisation,
+    set_trade,
+)
 
 # asks the PSP whose credentials these are; raises PspError
 Identify = Callable[[Psp, Credentials], str]
@@ -30,7 +35,8 @@ _ACCOUNT = {Psp.STRIPE: "acct_", Psp.RAZORPAY: "acc_"}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be connected. `account_id` only where the PSP does not say it itself."""
+    """What is to be connected. `account_id` only where the PSP does not say it itself; `trade`
+    is said of the organisation."""
 
     psp: Psp
     credentials: Credentials
@@ -38,6 +44,7 @@ class Wanted:
     label: str = ""
     account_id: str | None = None
     retry_owner: str = "tinko"
+    trade: Trade = NOT_SAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ def connect(
         made = secrets.token_urlsafe(32)
         credentials = replace(credentials, webhook_secrets=(made,))
     with unit_of_work(engine, owner.org_id) as connection:
+        set_trade(connection, owner.org_id, wanted.trade)
         connection_id = create_connection(
             connection,
             owner.org_id,

@@ -22,7 +22,12 @@ from tinko_pipelines.core.tenants.connections import (
     replace_credentials,
 )
 from tinko_pipelines.core.tenants.envelope import Envelope
-from tinko_pipelines.core.tenants.organisations import DEFAULT_SLUG, ensure_organisation
+from tinko_pipelines.core.tenants.organisations import (
+    DEFAULT_SLUG,
+    Trade,
+    ensure_organisation,
+    set_trade,
+)
 
 # asks the PSP whose credentials these are; a network call, so made before any transaction
 Identify = Callable[[Psp, Credentials], str]
@@ -61,13 +66,15 @@ def ensure_environment_connections(
     `accounts` comes from `identify_environment`. Needs a role that sees every tenant. Safe to
     repeat: changed keys replace the old ones, and webhook secrets that are known stay valid.
     Raises Conflict when another organisation holds the account, SettingsError for a key that does
-    not say its mode.
+    not say its mode, InvalidInput for a country or category that there is not.
     """
     found = list(environment_credentials(settings))
     if not found:
         return []
     owner = ensure_organisation(connection, DEFAULT_SLUG, "Default organisation", at)
     connection.execute(SET_TENANT, {"org": str(owner.org_id)})
+    trade = Trade.said(settings.merchant_country, settings.merchant_category)
+    set_trade(connection, owner.org_id, trade)
     there = {
         (item.psp, item.account_id, item.livemode): item
         for item in list_connections(connection)

@@ -11,8 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from tinko_pipelines.core.db.engine import SET_TENANT
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.errors import Conflict, NotFound
+from tinko_pipelines.core.errors import Conflict, InvalidInput, NotFound
+from tinko_pipelines.core.guards.model import MerchantCategory
 from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.recovery.places import is_country, is_timezone
 
 DEFAULT_SLUG = "default"
 
@@ -24,6 +26,34 @@ class Organisation:
     name: str
     timezone: str
     language: str
+    country: str | None = None
+    category: MerchantCategory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Where a merchant is (ISO 3166-1 alpha-2) and what is sold: some limits depend on it. None:
+    not said. Raises InvalidInput where there is no such country or category."""
+
+    country: str | None = None
+    category: MerchantCategory | None = None
+
+    def __post_init__(self) -> None:
+        if self.country is not None and not is_country(self.country):
+            raise InvalidInput(f"{self.country!r} is no country code of two letters (ISO 3166-1)")
+
+    @classmethod
+    def said(cls, country: str | None, category: str | None) -> Trade:
+        """Out of what was typed; empty is not said."""
+        try:
+            kind = MerchantCategory(category) if category else None
+        except ValueError:
+            known = ", ".join(MerchantCategory)
+            raise InvalidInput(f"{category!r} is no category; there are {known}") from None
+        return cls((country or "").strip().upper() or None, kind)
+
+
+NOT_SAID = Trade()
 
 
 def create_organisation(
@@ -34,12 +64,16 @@ def create_organisation(
     *,
     timezone: str = "Asia/Kolkata",
     language: str = "en",
+    trade: Trade = NOT_SAID,
 ) -> Organisation:
     """Make a tenant and set it as the transaction's. `at` is business time.
 
-    Raises Conflict when another organisation has the slug.
+    Raises Conflict when another organisation has the slug, InvalidInput where `timezone` is no
+    IANA time zone.
     """
-    made = Organisation(new_id(at), slug, name, timezone, language)
+    if not is_timezone(timezone):
+        raise InvalidInput(f"{timezone!r} is no time zone of the IANA database")
+    made = Organisation(new_id(at), slug, name, timezone, language, trade.country, trade.category)
     connection.execute(SET_TENANT, {"org": str(made.org_id)})
     try:
         with connection.begin_nested():
@@ -51,12 +85,23 @@ def create_organisation(
                     "name": name,
                     "timezone": timezone,
                     "language": language,
+                    "country": trade.country,
+                    "category": trade.category,
                     "at": at,
                 },
             )
     except IntegrityError:
         raise Conflict(f"an organisation with the slug {slug!r} is already there") from None
     return made
+
+
+def set_trade(connection: Connection, org_id: UUID, trade: Trade) -> None:
+    """Say of an organisation what `trade` says; what it does not say stays."""
+    if trade != NOT_SAID:
+        connection.execute(
+            query("tenants", "set_trade"),
+            {"org_id": org_id, "country": trade.country, "category": trade.category},
+        )
 
 
 def find_organisation(connection: Connection, slug: str) -> Organisation:
@@ -86,4 +131,13 @@ def list_organisations(connection: Connection) -> list[Organisation]:
 
 
 def _organisation(row: RowMapping) -> Organisation:
-    return Organisation(row["org_id"], row["slug"], row["name"], row["timezone"], row["language"])
+    category = row["category"]
+    return Organisation(
+        row["org_id"],
+        row["slug"],
+        row["name"],
+        row["timezone"],
+        row["language"],
+        row["country"],
+        None if category is None else MerchantCategory(category),
+    )
