@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,12 +27,15 @@ from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 TEMPLATE = "tinko_template"
-# business instants that tests use: partitions stand from here on
-FIRST_MONTH = datetime(2026, 6, 1, tzinfo=UTC)
+# the months of the fixed business instants that tests use, besides those around the wall's
+FIRST_MONTH, LAST_MONTH = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 
 # no test asserts on seconds, hypothesis's neither: the machine may be busy
 settings.register_profile("tinko", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tinko")
+
+# nor does the SMTP server that some start: five seconds is its own
+os.environ.setdefault("AIOSMTPD_CONTROLLER_TIMEOUT", "60")
 
 _connect = socket.socket.connect
 
@@ -103,6 +107,16 @@ class Database:
                 self.__dict__[role].dispose()
 
 
+def months():
+    """An instant in each month whose partition stands in every test's database."""
+    now = datetime.now(UTC)
+    yield from (now + timedelta(days=days) for days in (-31, 0, 31))
+    month = FIRST_MONTH
+    while month <= LAST_MONTH:
+        yield month
+        month += timedelta(days=28)
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory):
     """One server for the session, with a migrated template to copy."""
@@ -112,10 +126,8 @@ def postgres(tmp_path_factory):
         url = server.url("tinko_owner", TEMPLATE)
         migrate.upgrade_postgres(url)
         owner = make_engine(url, pooled=False)
-        month = FIRST_MONTH
-        while month < datetime.now(UTC) + timedelta(days=31):
+        for month in months():
             partitions.ensure(owner, month)
-            month += timedelta(days=28)
         owner.dispose()
         yield server
 

@@ -151,7 +151,7 @@ def test_a_page_that_waits_sees_the_news_by_itself(site, world, new_page):
     page.goto(site((obligation, case)) + "/return?lang=en")
     expect(page.get_by_role("heading")).to_have_text(words("en")["confirming.title"])
     world.pay(obligation)
-    expect(page.get_by_role("heading")).to_have_text(words("en")["paid.title"], timeout=30_000)
+    expect(page.get_by_role("heading")).to_have_text(words("en")["paid.title"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

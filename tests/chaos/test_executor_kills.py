@@ -13,7 +13,6 @@ from tinko_pipelines.core.settings import get_settings
 @pytest.fixture
 def settings(monkeypatch):
     monkeypatch.setenv("CREDENTIALS_KEY", KEY)
-    monkeypatch.setenv("PSP_TIMEOUT_SECONDS", "5")
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()

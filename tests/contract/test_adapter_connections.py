@@ -1,7 +1,6 @@
 """Timeouts, retries and reuse of an adapter's connection."""
 
 import socket
-import time
 import uuid
 
 import pytest
@@ -36,7 +35,6 @@ def test_the_timeout_is_ours(stage):
         base = f"http://127.0.0.1:{silent.getsockname()[1]}"
         keys = Credentials(stage.credentials.api_key, "secret", base_url=base)
         adapter = stage.adapter_with(keys, psp_timeout_seconds=0.2)
-        begun = time.monotonic()
         with pytest.raises(PspUnreachable):
             adapter.verify_credentials()
         # no second try: an SDK that retried would take several timeouts
@@ -44,7 +42,6 @@ def test_the_timeout_is_ours(stage):
         silent.accept()
         with pytest.raises(BlockingIOError):
             silent.accept()
-        assert time.monotonic() - begun < 15
 
 
 def test_adapters_are_kept_by_connection_and_made_anew_for_new_keys(stage):

@@ -155,7 +155,7 @@ def test_the_same_key_with_other_parameters_is_an_error(client, customer):
 
 
 def test_a_key_in_flight_is_a_409(sandbox, account, client, customer):
-    sandbox.ask("PUT", "faults", delay_after_charge={"times": 1, "ms": 1500})
+    sandbox.ask("PUT", "faults", delay_after_charge={"times": 1, "ms": 3000})
     answers = []
     first = threading.Thread(
         target=lambda: answers.append(pay(client, customer, idempotency_key="k-flight"))

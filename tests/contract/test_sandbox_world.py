@@ -1,5 +1,6 @@
 """The world through the control API: time, webhooks, payers, faults, restarts, the truth."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ import pytest
 import stripe
 
 from tests.contract.sandbox_server import SECRET, Receiver, Sandbox
+from tests.integration.local.servers import wait_until
+from tinko_pipelines.local import process
 from tinko_pipelines.local.ports import free_port
 
 START = 1_780_272_000  # 2026-06-01T00:00:00Z
@@ -345,19 +348,19 @@ def test_payers_act_on_their_mail_and_pay_on_the_hosted_page(tmp_path, receiver)
 def test_a_running_world_follows_its_clock_and_can_be_paused(sandbox, receiver):
     begin(sandbox, receiver.url, **ALL_ARRIVE)
     sandbox.ask("POST", "run", rate=20_000)
-    deadline = time.monotonic() + 30
-    while len(receiver.got) < 20 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(receiver.got) >= 20
+    wait_until(lambda: len(receiver.got) >= 20, what="traffic")
     sandbox.ask("POST", "pause")
-    time.sleep(0.6)  # the step that was going on
-    seen = sandbox.ask("GET", "world")["now"]
-    time.sleep(0.6)
-    assert sandbox.ask("GET", "world")["now"] == seen
+    now = [sandbox.ask("GET", "world")["now"]]
+
+    def stands():  # once the step that was going on is over
+        time.sleep(0.6)
+        now.append(sandbox.ask("GET", "world")["now"])
+        return now[-1] == now[-2]
+
+    wait_until(stands, what="a clock that stands")
+    assert stands()
     sandbox.ask("POST", "resume")
-    while sandbox.ask("GET", "world")["now"] == seen and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert sandbox.ask("GET", "world")["now"] > seen
+    wait_until(lambda: sandbox.ask("GET", "world")["now"] > now[-1], what="a clock that goes")
 
 
 class Process:
@@ -366,26 +369,21 @@ class Process:
     def __init__(self, data, port):
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tinko_pipelines.sandbox",
-                f"--port={port}",
-                f"--data={data}",
-                "--psp=stripe",
-            ],
+            process.shim(
+                [
+                    *(sys.executable, "-m", "tinko_pipelines.sandbox"),
+                    *(f"--port={port}", f"--data={data}", "--psp=stripe"),
+                ]
+            ),
             env={**os.environ, "SANDBOX_SECRET": SECRET, "SANDBOX_URL": self.url},
         )
         self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                self._http.get("/_sandbox/health").raise_for_status()
-                return
-            except httpx.HTTPError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise
-                time.sleep(0.05)
+        wait_until(self._answers, what="the sandbox")
+
+    def _answers(self):
+        assert self.process.poll() is None, "the sandbox ended"
+        with contextlib.suppress(httpx.HTTPError):
+            return self._http.get("/_sandbox/health").is_success
 
     def ask(self, method, name, **body):
         answer = self._http.request(method, f"/_sandbox/{name}", json=body or None)

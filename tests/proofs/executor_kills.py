@@ -191,8 +191,7 @@ def kill_everywhere(postgres, template, sandbox, zygote, seed, labels, tally):
 
 
 @contextmanager
-def zygote_with(key, timeout=5):
+def zygote_with(key):
     """The workers' zygote, with the secret that this process's settings have."""
-    environment = {**os.environ, "CREDENTIALS_KEY": key, "PSP_TIMEOUT_SECONDS": str(timeout)}
-    with Zygote(environment) as made:
+    with Zygote({**os.environ, "CREDENTIALS_KEY": key}) as made:
         yield made

@@ -190,7 +190,7 @@ class LiveStack:
     def query(self, statement: str, database: str = "tinko") -> list[tuple[Any, ...]]:
         """Rows of the stack's own Postgres, as its superuser sees them."""
         dsn = self.stack.superuser_url(database)
-        with psycopg.connect(dsn, connect_timeout=5) as connection:
+        with psycopg.connect(dsn, connect_timeout=30) as connection:
             return connection.execute(statement.encode()).fetchall()
 
     def graphql(self, document: str, **variables: Any) -> dict[str, Any]:

@@ -75,8 +75,8 @@ def at_random(kills, seed):
 
 @contextmanager
 def _settings(key):
-    """This process's settings, with a key and a short timeout."""
-    with mock.patch.dict(os.environ, CREDENTIALS_KEY=key, PSP_TIMEOUT_SECONDS="5"):
+    """This process's settings, with a key."""
+    with mock.patch.dict(os.environ, CREDENTIALS_KEY=key):
         get_settings.cache_clear()
         yield
     get_settings.cache_clear()

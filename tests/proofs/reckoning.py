@@ -8,6 +8,7 @@ from datetime import UTC
 from typing import Any
 
 import httpx
+import psycopg
 
 from tests.proofs.live_stack import LiveStack, wait_until
 from tinko_pipelines.core.clock import DatabaseClock
@@ -44,7 +45,7 @@ def settle(stack: LiveStack, seconds: float) -> None:
 
     def worked_off() -> bool:
         # a part may be on its way back from a kill
-        with contextlib.suppress(httpx.HTTPError):
+        with contextlib.suppress(httpx.HTTPError, psycopg.OperationalError):
             if stack.sandbox("POST", "finish")["pending"] == 0:
                 return unprocessed(stack) == 0
         return False
@@ -81,10 +82,12 @@ def heal(stack: LiveStack, seconds: float, lookback_days: int = 60) -> None:
     run = launched["run"]["runId"]
 
     def status() -> str:
-        return str(stack.graphql(_STATUS, id=run)["runOrError"]["status"])
+        with contextlib.suppress(httpx.HTTPError, RuntimeError):
+            return str(stack.graphql(_STATUS, id=run)["runOrError"]["status"])
+        return "UNKNOWN"
 
-    wait_until(lambda: status() in _OVER, seconds, "healing has not ended")
-    if (ended := status()) != "SUCCESS":
+    ended = wait_until(lambda: {status()} & _OVER, seconds, "healing has not ended")
+    if ended != {"SUCCESS"}:
         raise RuntimeError(f"healing ended in {ended}")
 
 

@@ -1,5 +1,6 @@
 """A test that is skipped for a reason nobody allowed fails the session."""
 
+import os
 import subprocess
 import sys
 
@@ -17,8 +18,14 @@ def session(folder, program):
     (folder / "test_fine.py").write_text(FINE)
     (folder / "test_made_up.py").write_text(program)
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.skips", str(folder)],
+        [
+            *(sys.executable, "-m", "pytest", "-q"),
+            *("-p", "xdist.plugin", "-p", "tests.skips"),
+            str(folder),
+        ],
         cwd=ROOT,
+        # the other plugins that are installed have no part in it, and take seconds to load
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,
