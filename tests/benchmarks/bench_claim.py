@@ -45,7 +45,7 @@ from tinko_pipelines.core.recovery.outcome import request_for
 from tinko_pipelines.core.recovery.permission import Permission, charge_door, may_charge
 from tinko_pipelines.core.recovery.submitting import Granted, stand, submit
 
-DUE, BATCH = 5000, 250
+DUE, BATCH = 5000, 500
 # one decides while the other's statements run
 HANDS = 2
 CONCURRENCY = 10

@@ -32,14 +32,14 @@ _BY_KIND: Mapping[type[Any], Callable[[Any], Any]] = {
     Mapping: lambda value: {_key(name): to_plain(one) for name, one in value.items()},
     AbstractSet: lambda value: sorted((to_plain(one) for one in value), key=dumps),
 }
-_encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-).encode
 
 
-def dumps(plain: Any) -> str:
-    """Canonical JSON: keys sorted, no spaces, no escapes that are not needed, no NaN."""
-    return _encode(plain)
+def dumps(value: Any) -> str:
+    """Canonical JSON: keys sorted, no spaces, no escapes that are not needed, no NaN.
+
+    What a member holds that JSON has no form for is written as to_plain() does.
+    """
+    return _encode(value)
 
 
 def to_json(value: Any) -> str:
@@ -91,6 +91,11 @@ def _instant(value: datetime) -> str:
 
 def _refused(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} has no canonical form")
+
+
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=to_plain
+).encode
 
 
 def _key(name: Any) -> str:

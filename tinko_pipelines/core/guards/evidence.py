@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from tinko_pipelines.core.canonical import dumps, from_plain, to_json, to_plain
+from tinko_pipelines.core.canonical import dumps, from_plain, to_json
 from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
 from tinko_pipelines.core.guards.model import Facts
 from tinko_pipelines.core.guards.rows import Limit, covering, limit
@@ -55,7 +55,7 @@ def _facts(facts: Facts) -> str:
 
 
 def _part(facts: Facts, names: Sequence[str]) -> str:
-    return dumps({name: to_plain(getattr(facts, name)) for name in names})
+    return dumps({name: getattr(facts, name) for name in names})
 
 
 def read_evidence(document: Mapping[str, Any]) -> Evidence:
