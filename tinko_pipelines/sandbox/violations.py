@@ -72,7 +72,9 @@ def _on_debt(row: Doc, earlier: list[Doc], due: int) -> list[str]:
         hour = datetime.fromtimestamp(int(row["facts"].get("executes_at", row["at"])), UTC)
         local = hour.astimezone(IST)
         minute = local.hour * 60 + local.minute
-        if 600 <= minute < 780 or 1020 <= minute < 1290:
+        # a notice that reached nobody is answered at any hour: no debit follows it
+        debited = row["facts"].get("notice_at") != ""
+        if debited and (600 <= minute < 780 or 1020 <= minute < 1290):
             broken.append("upi_outside_window")
     # the surface marks these when the debit is made: only it knows what may still be authorised
     if row["facts"].get("unresolved"):

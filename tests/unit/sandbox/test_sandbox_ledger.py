@@ -177,6 +177,15 @@ def test_the_windows_of_upi_autopay_in_indian_time(ledger, hour, kept):
     assert ("upi_outside_window" in violations(ledger)) is not kept
 
 
+@pytest.mark.parametrize(("notice_at", "found"), [("", {}), ("1", {"upi_outside_window": 1})])
+def test_no_debit_follows_a_notice_that_reached_nobody(ledger, notice_at, found):
+    owe(ledger)
+    closed = int(NOON_IST)
+    facts = {"executes_at": str(closed), "notice_at": notice_at and str(closed - 2 * DAY)}
+    ours(ledger, "c1", method="upi", network="upi", at=closed - 7200, facts=facts)
+    assert violations(ledger) == found
+
+
 def test_the_fifth_debit_of_a_upi_mandate(ledger):
     owe(ledger)
     at = NOON_IST + 2 * 3600
