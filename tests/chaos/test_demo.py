@@ -5,7 +5,7 @@ import pytest
 from tests.proofs.prove_demo import demo
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_small_world_passes():
     found = demo(seeds=(1,), repeats=0, obligations=60, days=4)
     assert not found.wrong, found

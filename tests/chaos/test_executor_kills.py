@@ -18,6 +18,7 @@ def settings(monkeypatch):
     get_settings.cache_clear()
 
 
+@pytest.mark.timeout(900)
 def test_a_kill_at_every_point_loses_nothing_and_charges_nobody_twice(postgres, settings, tmp_path):
     sandbox, tally = Sandbox(tmp_path), Tally()
     try:
