@@ -104,7 +104,10 @@ set
     state = 'claimed', lease_token = locked.token, lease_until_wall = :lease_until,
     updated_at = :now
 from locked
-where attempts.id = locked.attempt_id and attempts.state = 'scheduled'
+where
+    -- the months that are looked at, and by their key
+    attempts.id = any(cast(:ids as uuid[]))
+    and attempts.id = locked.attempt_id and attempts.state = 'scheduled'
 returning attempts.id;
 
 -- name: claimed
@@ -124,6 +127,11 @@ inner join obligations as o on a.obligation_id = o.id
 left join organisations as g on a.org_id = g.org_id
 left join doors as d on a.connection_id = d.connection_id and a.notice_door = d.object_id
 where a.id = any(cast(:ids as uuid[]));
+
+-- name: mandate_of
+-- Index: pk_obligations.
+select o.mandate_ref, o.has_mandate from obligations as o
+where o.id = :id;
 
 -- name: hold
 -- The row, locked, if the lease and the debt's lock are still ours: of two claims whose debts turn
@@ -174,7 +182,8 @@ given as (
         updated_at = :now
     from asked as q
     where
-        attempts.id = q.id and attempts.state = 'claimed' and attempts.lease_token = q.token
+        attempts.id = any(cast(:ids as uuid[]))
+        and attempts.id = q.id and attempts.state = 'claimed' and attempts.lease_token = q.token
     returning attempts.id, attempts.obligation_id, q.token, q.goes_on
 ),
 
@@ -227,7 +236,8 @@ submitted as (
         amount_minor = q.amount, door_id = q.door_id, updated_at = :now
     from asked as q
     where
-        attempts.id = q.id and attempts.state = 'claimed' and attempts.lease_token = q.token
+        attempts.id = any(cast(:ids as uuid[]))
+        and attempts.id = q.id and attempts.state = 'claimed' and attempts.lease_token = q.token
         and attempts.lease_until_wall > :wall
     returning
         attempts.id, attempts.org_id, attempts.connection_id, attempts.obligation_id, attempts.psp,

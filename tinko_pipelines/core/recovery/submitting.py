@@ -94,6 +94,7 @@ def submit(
     submitted = connection.scalars(
         query("charging", "submit"),
         {
+            "ids": f"{{{','.join([one.request.attempt_id for one in granted])}}}",
             "asked": f"[{','.join(map(_asked, granted))}]",
             "account_id": account.account_id,
             "now": now,
