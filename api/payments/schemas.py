@@ -36,6 +36,7 @@ class CaseLine(Read):
     opened_at: datetime
     closed_at: datetime | None
     updated_at: datetime
+    tags: list[str] = Field(description="the words that rules put onto it")
 
 
 class CasePage(BaseModel):
@@ -62,6 +63,7 @@ class Attempt(Read):
     error: dict[str, Any] | None
     decision_id: UUID | None
     guard_rows: Any = Field(description="the guard rows that allowed it")
+    notice_asked_at: datetime | None = Field(description="of the pre-debit notice, where ours")
     scheduled_at: datetime | None
     submitted_at: datetime | None
     occurred_at: datetime | None
@@ -103,7 +105,8 @@ class Door(Read):
     status: str
     url: str | None
     opened_by: str
-    notified_at: datetime | None
+    notified_at: datetime | None = Field(description="its pre-debit notice reached the payer")
+    notice_failed_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -165,6 +168,8 @@ class Case(Read):
     opened_at: datetime
     closed_at: datetime | None
     updated_at: datetime
+    tags: list[str] = Field(description="the words that rules put onto it")
+    offered_psp: str | None = Field(description="another PSP that a rule offers to the payer")
     obligation: ObligationLine
     attempts: list[Attempt]
     failures: list[Failure]

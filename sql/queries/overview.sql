@@ -52,7 +52,7 @@ order by 1, 2;
 -- Index: pk_cases, read backwards.
 select
     c.id, c.state, c.obligation_id, c.connection_id, c.recovered_by, c.recovered_minor,
-    c.reversed_minor, c.close_reason, c.decide_at, c.opened_at, c.closed_at, c.updated_at,
+    c.reversed_minor, c.close_reason, c.decide_at, c.opened_at, c.closed_at, c.updated_at, c.tags,
     o.psp, o.currency, o.due_minor, o.paid_minor, o.state as obligation_state, o.description,
     f.category, f.code
 from cases as c
@@ -72,7 +72,8 @@ limit :limit;
 -- Index: pk_cases.
 select
     id, state, obligation_id, connection_id, policy_version_id, recovered_by, recovered_minor,
-    reversed_minor, close_reason, decide_at, asked_at, opened_at, closed_at, updated_at
+    reversed_minor, close_reason, decide_at, asked_at, opened_at, closed_at, updated_at, tags,
+    offered_psp
 from cases where id = :id;
 
 -- name: case_decisions
@@ -92,7 +93,8 @@ from obligations where id = :id;
 -- Index: ix_attempts_obligation_id of each month.
 select
     id, actor, state, psp_payment_id, door_id, amount_minor, currency, method, network, country,
-    payer_present, refunded_minor, disputed, error, decision_id, guard_rows, scheduled_at,
+    payer_present, refunded_minor, disputed, error, decision_id, guard_rows,
+    notice_asked_at, scheduled_at,
     submitted_at, occurred_at, finished_at, created_at, updated_at
 from attempts where obligation_id = :id
 order by coalesce(occurred_at, scheduled_at, created_at), id;
@@ -106,7 +108,8 @@ from failures where obligation_id = :id order by failed_at, attempt_id;
 
 -- name: obligation_doors
 -- Index: ix_doors_obligation_id.
-select id, kind, object_id, status, url, opened_by, notified_at, created_at, updated_at
+select
+    id, kind, object_id, status, url, opened_by, notified_at, notice_failed_at, created_at, updated_at
 from doors where obligation_id = :id order by created_at, id;
 
 -- name: obligation_refs

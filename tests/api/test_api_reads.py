@@ -56,7 +56,8 @@ def open_case(worker, merchant, *, currency="INR", due=49_900, state="retrying",
             owned
             | {"id": ids["case"], "connection_id": merchant.stripe, "state": state}
             | {"policy_version_id": ids["policy"], "recovered_minor": back, "opened_at": at}
-            | {"updated_at": at, "closed_at": at if back else None},
+            | {"updated_at": at, "closed_at": at if back else None}
+            | {"tags": ["vip"], "offered_psp": "razorpay"},
         ),
         (
             decisions,
@@ -99,6 +100,9 @@ def test_a_case_is_shown_with_all_that_led_to_it(ask, worker, merchant):
     assert [item["state"] for item in case["attempts"]] == ["failed"]
     assert [item["category"] for item in case["failures"]] == ["insufficient_funds"]
     assert [item["action"] for item in case["decisions"]] == ["retry"]
+    assert (case["tags"], case["offered_psp"]) == (["vip"], "razorpay")
+    (line,) = ask("/v1/cases").json()["items"]
+    assert line["tags"] == ["vip"]
     debt = ask(f"/v1/obligations/{ids['obligation']}").json()
     assert debt["case"] == {"id": str(ids["case"]), "state": "retrying"}
     assert [item["kind"] for item in debt["refs"]] == ["payment_intent"]

@@ -36,9 +36,12 @@ from tinko_pipelines.core.tenants.environment import (
     identify_environment,
 )
 from tinko_pipelines.core.tenants.organisations import (
+    Trade,
     create_organisation,
     ensure_organisation,
+    find_organisation,
     list_organisations,
+    set_trade,
 )
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -128,6 +131,31 @@ def test_a_slug_is_taken_once(worker):
         create_organisation(connection, "acme", "Acme", NOW)
         with pytest.raises(Conflict):
             create_organisation(connection, "acme", "Other", NOW)
+
+
+def test_a_time_zone_a_country_and_a_category_are_ones_that_there_are(worker):
+    with unit_of_work(worker) as connection:
+        for zone in ("Mars/Olympus", "", "../etc/passwd", "IST5"):
+            with pytest.raises(InvalidInput, match="time zone"):
+                create_organisation(connection, "acme", "Acme", NOW, timezone=zone)
+        assert list_organisations(connection) == []
+    for country, category in (("XX", None), ("India", None), (None, "gold")):
+        with pytest.raises(InvalidInput):
+            Trade.said(country, category)
+
+
+def test_what_is_said_of_a_merchants_trade_stays_until_it_is_said_anew(worker):
+    with unit_of_work(worker) as connection:
+        made = create_organisation(
+            connection, "acme", "Acme", NOW, timezone="Asia/Kolkata", trade=Trade.said("in", None)
+        )
+        assert find_organisation(connection, "acme") == made
+        assert (made.country, made.category) == ("IN", None)
+        set_trade(connection, made.org_id, Trade.said("", "insurance"))
+        found = find_organisation(connection, "acme")
+        assert (found.country, found.category) == ("IN", "insurance")
+        set_trade(connection, made.org_id, Trade.said(None, ""))
+        assert find_organisation(connection, "acme") == found
 
 
 def test_keys_are_kept_as_hashes_and_end_when_revoked(worker, database, settings):

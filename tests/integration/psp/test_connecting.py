@@ -17,7 +17,7 @@ from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import Credentials, Psp
 from tinko_pipelines.core.tenants.connecting import Wanted, add_webhook_secret, connect
 from tinko_pipelines.core.tenants.connections import find_connection, load_credentials
-from tinko_pipelines.core.tenants.organisations import create_organisation
+from tinko_pipelines.core.tenants.organisations import Trade, create_organisation
 
 HERE = "https://pay.example.com"
 
@@ -64,6 +64,12 @@ def test_an_account_is_connected_and_says_where_its_webhooks_go(shop, other):
     # only at Razorpay does the merchant choose the secret, so only there one is made
     assert bool(made.webhook_secret) == (shop.stage.psp is Psp.RAZORPAY)
     assert credentials.webhook_secrets == ((made.webhook_secret,) if made.webhook_secret else ())
+
+
+def test_what_the_merchant_sells_and_where_is_said_with_the_connection(shop, other):
+    connect_to(shop, wanted_of(shop, other, trade=Trade.said("IN", "insurance")))
+    said = shop.rows("select country, category from organisations where slug = :s", s=shop.org.slug)
+    assert said == [("IN", "insurance")]
 
 
 def test_no_secret_is_stored_in_the_clear(shop, other):

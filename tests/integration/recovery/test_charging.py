@@ -8,6 +8,7 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from tests.contract.adapter_stages import AMOUNT
+from tests.integration.recovery.interleaving import at
 from tests.integration.recovery.money_stage import LEASE, side_by_side
 from tinko_pipelines.core.recovery.executing import execute_due
 from tinko_pipelines.core.recovery.payer_door import AttemptInFlight
@@ -254,6 +255,32 @@ def test_a_mandate_lost_after_the_claim_stops_the_charge(razored):
     assert shop.charger().make(claim) == "mandate.none"
     assert shop.state(attempt) == "cancelled"
     assert shop.tries() == []
+
+
+def test_a_retry_that_was_planned_on_the_mandate_of_before_is_dropped(razored):
+    shop, debt = razored, razored.failed_debt()
+    attempt = shop.plan(debt, method_ref="token_before")
+    # decide() has not looked again since the debt's mandate was replaced
+    shop.write("update attempts set mandate_ref = 'token_before' where id = :id", id=attempt)
+    assert shop.charge() == "mandate.replaced"
+    assert (shop.state(attempt), shop.tries(), shop.locks()) == ("cancelled", [], [])
+
+
+@pytest.mark.parametrize(
+    ("news", "reason", "state"),
+    [("replaced", "mandate.changed", "scheduled"), ("paused", "mandate.none", "cancelled")],
+)
+def test_news_of_a_mandate_that_came_after_the_read_stop_the_charge(razored, news, reason, state):
+    shop, debt = razored, razored.failed_debt()
+    old = debt.failed_body["token_id"]
+    attempt = shop.plan(debt, method_ref=old)
+    said = {"replaced": {"refs": (debt.ref,), "mandate_ref": "token_another"},
+            "paused": {"mandate_lost": old}}[news]  # fmt: skip
+    assert shop.charge(at("read", lambda: shop.apply(**said))) == reason
+    # what was read before is not written over what is known now
+    expected = {"replaced": ("token_another", True), "paused": (old, False)}[news]
+    assert shop.rows("select mandate_ref, has_mandate from obligations") == [expected]
+    assert (shop.state(attempt), shop.tries(), shop.locks()) == (state, [], [])
 
 
 # --- rule 13: every change of state leaves a row ------------------------------------------------

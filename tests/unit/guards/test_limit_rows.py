@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tinko_pipelines.core.errors import SettingsError
-from tinko_pipelines.core.guards.model import Facts
+from tinko_pipelines.core.guards.model import Facts, MerchantCategory
 from tinko_pipelines.core.guards.rows import LIMITS, Book, covering, limit, limits, read_limits
 from tinko_pipelines.core.settings import get_settings
 
@@ -180,3 +180,14 @@ def test_a_book_finds_the_rows_that_cover_an_attempt():
         assert [row.id for row in covering(one, limits())] == expected
         assert [row.id for row in covering(one)] == expected
     assert LIMITS.name == "limits.yaml"
+
+
+def test_limits_name_only_categories_that_a_merchant_can_be_given():
+    named = {
+        value
+        for one in limits()
+        for name in ("merchant_category", "not_merchant_category")
+        for value in one.scope.get(name, ())
+    }
+    assert named
+    assert named <= set(MerchantCategory) - {MerchantCategory.OTHER}

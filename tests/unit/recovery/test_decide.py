@@ -177,3 +177,41 @@ def test_every_answer_comes_back_unless_it_is_the_end(case):
         assert answer.at is not None
         assert answer.at > NOW
     assert answer.reasons
+
+
+def in_vain(hours, state=AttemptState.CANCELLED, actor=Actor.TINKO, **more):
+    return AttemptView(actor, state, NOW - timedelta(hours=hours), **more)
+
+
+def test_after_two_notices_in_vain_the_payer_is_asked():
+    once = view(failed(hours=90), in_vain(60, notice_asked=True))
+    assert decide(once, DEFAULT_POLICY, NOW).action is Action.RETRY
+    twice = replace(once, attempts=(*once.attempts, in_vain(3, notice_asked=True)))
+    answer = decide(twice, DEFAULT_POLICY, NOW)
+    assert (answer.action, answer.reasons[0]) == (Action.ASK_PAYER, "notice.undelivered")
+    # what came to nothing before the payer was told of anything is no notice
+    quiet = replace(once, attempts=(*once.attempts, in_vain(3)))
+    assert decide(quiet, DEFAULT_POLICY, NOW).action is Action.RETRY
+
+
+@pytest.mark.parametrize(("noticed", "waits"), [(True, True), (False, False)])
+def test_a_retry_whose_notice_is_out_may_come_after_the_policys_end(noticed, waits):
+    until = timedelta(days=DEFAULT_POLICY.max_days)
+    planned = AttemptView(
+        Actor.TINKO, AttemptState.SCHEDULED, NOW + timedelta(hours=24), notice_asked=noticed
+    )
+    case = view(failed(), planned, opened_at=NOW - until + timedelta(hours=1))
+    answer = decide(case, DEFAULT_POLICY, NOW)
+    assert (answer.action is Action.WAIT) is waits
+    assert answer.cancels is not waits
+    # and not for ever
+    late = decide(case, DEFAULT_POLICY, NOW + timedelta(days=4))
+    assert late.cancels
+    assert late.action is not Action.RETRY
+
+
+def test_the_merchants_category_reaches_the_limits():
+    case = view(psp="razorpay", method="emandate", country="IN", currency="INR", amount=60_000_00)
+    assert decide(case, DEFAULT_POLICY, NOW).reasons[0] == "guard.rbi.without_second_factor"
+    insurer = replace(case, merchant_category="insurance", merchant_country="IN")
+    assert decide(insurer, DEFAULT_POLICY, NOW).action is Action.RETRY

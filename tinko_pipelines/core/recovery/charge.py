@@ -32,6 +32,7 @@ from tinko_pipelines.core.psp.types import (
 from tinko_pipelines.core.recovery import attempts, breaker, notices
 from tinko_pipelines.core.recovery.announcing import ask_notice, keep_notice
 from tinko_pipelines.core.recovery.claim import Claim
+from tinko_pipelines.core.recovery.fresh import Fresh
 from tinko_pipelines.core.recovery.outcome import record_outcome, request_for
 from tinko_pipelines.core.recovery.permission import (
     PAUSE,
@@ -70,13 +71,13 @@ class Charger:
             return self._give_back(claim, Permission(False, "connection.inactive"))
         seat = self.desk.seat(claim.connection_id)
         try:
-            seen = self._read(seat, claim.obligation_id)
+            fresh = self._read(seat, claim.obligation_id)
         except PspError as error:
             # nothing was sent: the PSP did not even answer a question
             paused = Permission(False, error.code, self.clock.now() + PAUSE)
             return self._give_back(claim, paused, seat, error)
         self.point("read")
-        request, permission = self._submit(seat, claim, seen)
+        request, permission = self._submit(seat, claim, fresh)
         if request is None:
             return self._give_back(claim, permission, seat)
         if isinstance(request, NoticeRequest):
@@ -88,9 +89,10 @@ class Charger:
         self.point("recorded")
         return state
 
-    def _read(self, seat: Seat, obligation_id: uuid.UUID) -> Observation:
+    def _read(self, seat: Seat, obligation_id: uuid.UUID) -> Fresh:
         """The debt as it stands at the PSP, every other door shut and read back (rule 4)."""
         with unit_of_work(self.engine) as connection:
+            known = connection.execute(query("charging", "mandate_of"), {"id": obligation_id}).one()
             rows = connection.execute(
                 query("ledger", "refs_of"), {"obligation_id": obligation_id}
             ).all()
@@ -101,16 +103,20 @@ class Charger:
             seat.adapter.close_door(door)
             self.point("door_closed")
         # what was paid through a door in the moment it was shut shows in a read after it
-        return seat.adapter.read(refs) if others else seen
+        seen = seat.adapter.read(refs) if others else seen
+        return Fresh(seen, known.mandate_ref, known.has_mandate)
 
     def _submit(
-        self, seat: Seat, claim: Claim, seen: Observation
+        self, seat: Seat, claim: Claim, fresh: Fresh
     ) -> tuple[ChargeRequest | NoticeRequest | None, Permission]:
         """The second transaction: everything that could forbid it, then key and `submitted`; or
         that the notice before it is asked for."""
-        now, wall = self.clock.now(), self.wall.now()
+        now, wall, seen = self.clock.now(), self.wall.now(), fresh.seen
         with unit_of_work(self.engine) as connection:
             lock_refs(connection, seat.account, [seen])
+            overtaken = fresh.overtaken(connection, claim.obligation_id, now)
+            if overtaken is not None:
+                return None, overtaken
             apply_observation(connection, seat.account, seen, now)
             fence = {"id": claim.attempt_id, "token": claim.token, "wall": wall}
             if connection.execute(query("charging", "hold"), fence).one_or_none() is None:
