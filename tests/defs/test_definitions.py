@@ -1,13 +1,13 @@
-"""The code location as Dagster sees it: it says all that data ops need.
+"""The code location as Dagster sees it: it loads alone, and says all that data ops need."""
 
-That it loads in a fresh interpreter is shown by `dg check defs` (make lint), and by the code
-server of every started stack (tests/chaos/test_up.py).
-"""
+import subprocess
+import sys
 
 import dagster as dg
 import pytest
 
 from tinko_pipelines.definitions import defs
+from tinko_pipelines.local.layout import ROOT
 
 # what a name change would break: schedules, back-fills and links point at these
 ASSETS = {
@@ -31,9 +31,26 @@ SCHEDULES = {
 }
 
 
+# each run loads the definitions anew, and dbt would be a quarter of that
+ALONE = """
+import sys
+from tinko_pipelines.definitions import defs
+defs()
+assert not any(name.startswith("dbt.") for name in sys.modules), "dbt was loaded"
+import dbt.version
+"""
+
+
 @pytest.fixture(scope="module")
 def repository():
     return defs().get_repository_def()
+
+
+def test_it_loads_in_a_fresh_interpreter_and_without_dbt():
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_assets_are_there(repository):

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from tinko_pipelines.core.analytics import dbt, sink
 from tinko_pipelines.core.analytics.errors import DbtFailed, Node
 from tinko_pipelines.defs.analytics.carrying import GROUP, PREFIX
+from tinko_pipelines.defs.analytics.manifest_only import DagsterDbtTranslator, dbt_assets
 from tinko_pipelines.defs.analytics.resources import ClickHouseResource
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
