@@ -303,7 +303,7 @@ with asked as (
     from unnest(cast(:ids as uuid[]), cast(:states as text[])) as t (id, state)
     inner join
         jsonb_to_recordset(cast(:moves as jsonb)) as m (
-            state text, sources text [], final boolean, frees boolean
+            state text, sources text[], final boolean, frees boolean
         )
         on t.state = m.state
 ),

@@ -49,12 +49,16 @@ def to_json(value: Any) -> str:
 
 def to_plain(value: Any) -> Any:
     """`value` in dicts, lists, strings, numbers, booleans and None. Instants are written in UTC."""
-    return _writer(type(value))(value)
+    kind = type(value)
+    write = _WRITERS.get(kind) or _WRITERS.setdefault(kind, _writer(kind))
+    return write(value)
 
 
-@cache
+# how values of one type are written: found out once, for there are many and of few types
+_WRITERS: dict[type[Any], Callable[[Any], Any]] = {}
+
+
 def _writer(kind: type[Any]) -> Callable[[Any], Any]:
-    """How values of one type are written: found out once, for there are many and of few types."""
     if issubclass(kind, Enum):
         return lambda value: value.value
     if issubclass(kind, _SCALARS):

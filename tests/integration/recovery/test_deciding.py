@@ -24,7 +24,7 @@ from tinko_pipelines.core.psp.types import (
 )
 from tinko_pipelines.core.recovery import attempts
 from tinko_pipelines.core.recovery.cases import open_cases
-from tinko_pipelines.core.recovery.decide import GRACE
+from tinko_pipelines.core.recovery.deadline import GRACE
 from tinko_pipelines.core.recovery.deciding import decide_due
 from tinko_pipelines.core.recovery.policies import add_policy_version, policy_version
 from tinko_pipelines.core.recovery.policy import DEFAULT_POLICY, Policy

@@ -26,8 +26,8 @@ from tinko_pipelines.core.recovery.case import (
     facts,
     last_unattended,
 )
+from tinko_pipelines.core.recovery.deadline import ends_at, outdated
 from tinko_pipelines.core.recovery.instant import first_agreed
-from tinko_pipelines.core.recovery.notices import PATIENCE
 from tinko_pipelines.core.recovery.policy import NOT_RETRIED, Policy
 from tinko_pipelines.core.recovery.ruling import Ruling, rule_on
 from tinko_pipelines.core.recovery.windows import Window
@@ -42,10 +42,6 @@ IDLE_PAUSE = timedelta(hours=1)
 MOST_IDLE = 5
 # payers are told of so many debits that never come, and then they are asked
 NOTICES_IN_VAIN = 2
-# a retry planned for the last moment is given so long to be made, and one whose notice is out, so
-# long to wait for it
-GRACE = timedelta(hours=1)
-NOTICE_GRACE = PATIENCE + GRACE
 # of these nothing more comes by itself, though what was begun may still be paid
 _MOVING = OPEN_ATTEMPTS - {AttemptState.REQUIRES_ACTION}
 
@@ -66,34 +62,13 @@ def decide(
     if any(one.state in _MOVING for one in case.attempts):
         return Decision(Action.WAIT, now + LOOK_AGAIN, ("attempt.open",))
     planned = [one for one in case.attempts if one.state is AttemptState.SCHEDULED]
-    outdated = _outdated(case, policy, planned, now)
-    if planned and outdated is None:
+    past = outdated(case, policy, planned, now)
+    if planned and past is None:
         return Decision(Action.WAIT, now + LOOK_AGAIN, ("attempt.open",))
     answer = _Deciding(case, policy, now, rule_on(case, rules, now), limits).answer()
-    if outdated is None:
+    if past is None:
         return answer
-    return replace(answer, cancels=True, reasons=(*answer.reasons, outdated))
-
-
-def ends_at(case: CaseView, policy: Policy) -> datetime:
-    """After this no retry is made."""
-    return case.opened_at + timedelta(days=policy.max_days)
-
-
-def _outdated(
-    case: CaseView, policy: Policy, planned: list[AttemptView], now: datetime
-) -> str | None:
-    """Why what stands scheduled is not to be made as it was planned."""
-    until = ends_at(case, policy)
-    for one in planned:
-        grace = NOTICE_GRACE if one.notice_asked else timedelta()
-        if one.at > until + grace or now >= until + max(grace, GRACE):
-            return "attempt.put_off_too_long"
-    if case.mandate_ref is not None and any(
-        one.method_ref is not None and one.method_ref != case.mandate_ref for one in planned
-    ):
-        return "mandate.replaced"
-    return None
+    return replace(answer, cancels=True, reasons=(*answer.reasons, past))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from tinko_pipelines.core.ledger.states import CASE_TRANSITIONS, CaseState, sour
 from tinko_pipelines.core.notifications.channels import ChannelName
 from tinko_pipelines.core.notifications.outbox import enqueue_payment_link
 from tinko_pipelines.core.recovery.case import Action, Decision
-from tinko_pipelines.core.recovery.decide import GRACE, LOOK_AGAIN, decide, ends_at
+from tinko_pipelines.core.recovery.deadline import GRACE, ends_at
+from tinko_pipelines.core.recovery.decide import LOOK_AGAIN, decide
 from tinko_pipelines.core.recovery.policies import Pinned
 from tinko_pipelines.core.recovery.policy import Policy
 from tinko_pipelines.core.recovery.views import Loaded, load_views

@@ -55,7 +55,7 @@ def look_again(attempt: Row[Any], now: datetime) -> datetime | None:
 
     `attempt` is a row of `claimed`.
     """
-    given_up = attempt.notice_asked_at + PATIENCE
+    given_up: datetime = attempt.notice_asked_at + PATIENCE
     if attempt.notice_failed_at is not None or now >= given_up:
         return None
     return min(now + LOOK_AGAIN, given_up)
