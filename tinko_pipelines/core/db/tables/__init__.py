@@ -3,7 +3,15 @@
 Row-level security, grants, triggers and functions are in the migrations, which are the only DDL.
 """
 
-from tinko_pipelines.core.db.tables import inbox, ledger, notifications, platform, recovery, tenants
+from tinko_pipelines.core.db.tables import (
+    inbox,
+    ledger,
+    notifications,
+    platform,
+    recovery,
+    settlement,
+    tenants,
+)
 from tinko_pipelines.core.db.tables.base import metadata
 
 # partitioned by month of their UUIDv7 (DESIGN.md rule 15)
@@ -17,5 +25,6 @@ __all__ = [
     "notifications",
     "platform",
     "recovery",
+    "settlement",
     "tenants",
 ]

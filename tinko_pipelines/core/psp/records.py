@@ -1,0 +1,52 @@
+"""Payments, refunds and disputes as a PSP lists them, in the same words for every PSP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tinko_pipelines.core.psp.operations import RefundStatus
+from tinko_pipelines.core.psp.types import DisputeStatus, PaymentStatus
+
+
+class RecordKind(StrEnum):
+    PAYMENT = "payment"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+# the words a record's status is one of, by its kind
+VOCABULARY: Mapping[RecordKind, type[StrEnum]] = {
+    RecordKind.PAYMENT: PaymentStatus,
+    RecordKind.REFUND: RefundStatus,
+    RecordKind.DISPUTE: DisputeStatus,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PspRecord:
+    """One payment, refund or dispute as the PSP shows it now. Amounts in minor units.
+
+    `payment_id` is what a refund or dispute is about, and a payment's own id. `refunded` is what
+    was given back of a payment in all, 0 for the other kinds. `fee` includes `tax`; both None
+    where this PSP does not say them here.
+    """
+
+    kind: RecordKind
+    object_id: str
+    payment_id: str
+    status: PaymentStatus | RefundStatus | DisputeStatus
+    amount: int
+    currency: str
+    created_at: datetime
+    refunded: int = 0
+    fee: int | None = None
+    tax: int | None = None
+    method: str = "unknown"
+
+    @property
+    def captured(self) -> bool:
+        """Whether it is a payment whose money was taken."""
+        return self.kind is RecordKind.PAYMENT and self.status is PaymentStatus.SUCCEEDED
