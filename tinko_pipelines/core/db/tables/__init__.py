@@ -4,10 +4,12 @@ Row-level security, grants, triggers and functions are in the migrations, which 
 """
 
 from tinko_pipelines.core.db.tables import (
+    archives,
     inbox,
     ledger,
     notifications,
     platform,
+    quarantine,
     recovery,
     settlement,
     tenants,
@@ -19,11 +21,13 @@ PARTITIONED = ("inbox_events", "attempts", "notification_deliveries")
 
 __all__ = [
     "PARTITIONED",
+    "archives",
     "inbox",
     "ledger",
     "metadata",
     "notifications",
     "platform",
+    "quarantine",
     "recovery",
     "settlement",
     "tenants",

@@ -37,7 +37,9 @@ policy_versions = Table(
     Column("version", Integer, nullable=False),
     document("definition"),
     instant("created_at"),
+    row_version(),
     UniqueConstraint("org_id", "name", "version"),
+    Index("ix_policy_versions_row_version", "row_version"),
 )
 
 # a merchant's rules: the newest version of each, by place; deleted ones stay, and may come back
@@ -54,7 +56,9 @@ rule_versions = Table(
     document("definition"),
     text("created_by", required=False),
     instant("created_at"),
+    row_version(),
     UniqueConstraint("org_id", "rule_id", "version"),
+    Index("ix_rule_versions_row_version", "row_version"),
 )
 
 # what a merchant says of PSP codes, over our own tables: the newest version holds
@@ -129,7 +133,9 @@ decisions = Table(
     document("reasons"),
     document("inputs"),
     instant("decided_at"),
+    row_version(),
     Index("ix_decisions_case_id", "case_id"),
+    Index("ix_decisions_row_version", "row_version"),
 )
 
 findings = Table(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, UniqueConstraint
 from sqlalchemy import text as sql
 
-from tinko_pipelines.core.db.tables.base import instant, key, metadata, ref, text
+from tinko_pipelines.core.db.tables.base import (
+    instant,
+    key,
+    metadata,
+    ref,
+    row_version,
+    text,
+)
 
 organisations = Table(
     "organisations",
@@ -16,6 +23,8 @@ organisations = Table(
     text("timezone", server_default="Asia/Kolkata"),
     text("language", server_default="en"),
     instant("created_at"),
+    row_version(),
+    Index("ix_organisations_row_version", "row_version"),
 )
 
 api_keys = Table(
@@ -47,6 +56,7 @@ connections = Table(
     text("base_url", required=False),
     instant("created_at"),
     instant("updated_at"),
+    row_version(),
     # one PSP account is connected once, across organisations (rule 2)
     Index(
         "uq_connections_active_account",
@@ -57,4 +67,5 @@ connections = Table(
         postgresql_where=sql("status = 'active'"),
     ),
     UniqueConstraint("org_id", "id", name="uq_connections_org_id_id"),
+    Index("ix_connections_row_version", "row_version"),
 )
