@@ -22,69 +22,68 @@ INSTANT = pl.Datetime("us", "UTC")
 # an exchange rate as the PSP writes it: text keeps every digit
 RATE = pl.String
 
-PSP_RECORDS = pl.Schema(
-    {
-        "connection_id": pl.String,
-        "object_id": pl.String,
-        "org_id": pl.String,
-        "psp": pl.String,
-        "kind": pl.String,
-        "payment_id": pl.String,
-        "status": pl.String,
-        "amount_minor": pl.Int64,
-        "refunded_minor": pl.Int64,
-        "currency": pl.String,
-        "fee_minor": pl.Int64,
-        "tax_minor": pl.Int64,
-        "method": pl.String,
-        "created_at": INSTANT,
-        "captured_at": INSTANT,
-        "day": pl.Date,
-        "listed_at": INSTANT,
-    }
+
+def _schema(**columns: pl.DataType | type[pl.DataType]) -> pl.Schema:
+    return pl.Schema(columns)
+
+
+PSP_RECORDS = _schema(
+    connection_id=pl.String,
+    object_id=pl.String,
+    org_id=pl.String,
+    psp=pl.String,
+    kind=pl.String,
+    payment_id=pl.String,
+    status=pl.String,
+    amount_minor=pl.Int64,
+    refunded_minor=pl.Int64,
+    currency=pl.String,
+    fee_minor=pl.Int64,
+    tax_minor=pl.Int64,
+    method=pl.String,
+    created_at=INSTANT,
+    captured_at=INSTANT,
+    day=pl.Date,
+    listed_at=INSTANT,
 )
-SETTLEMENT_LINES = pl.Schema(
-    {
-        "connection_id": pl.String,
-        "line_id": pl.String,
-        "org_id": pl.String,
-        "psp": pl.String,
-        "kind": pl.String,
-        "source_id": pl.String,
-        "payment_id": pl.String,
-        "payout_id": pl.String,
-        "payout_status": pl.String,
-        "gross_minor": pl.Int64,
-        "fee_minor": pl.Int64,
-        "tax_minor": pl.Int64,
-        "net_minor": pl.Int64,
-        "currency": pl.String,
-        "created_at": INSTANT,
-        "available_on": INSTANT,
-        "settled_at": INSTANT,
-        "on_hold": pl.Boolean,
-        "exchange_rate": RATE,
-        "utr": pl.String,
-        "day": pl.Date,
-        "listed_at": INSTANT,
-    }
+SETTLEMENT_LINES = _schema(
+    connection_id=pl.String,
+    line_id=pl.String,
+    org_id=pl.String,
+    psp=pl.String,
+    kind=pl.String,
+    source_id=pl.String,
+    payment_id=pl.String,
+    payout_id=pl.String,
+    payout_status=pl.String,
+    gross_minor=pl.Int64,
+    fee_minor=pl.Int64,
+    tax_minor=pl.Int64,
+    net_minor=pl.Int64,
+    currency=pl.String,
+    created_at=INSTANT,
+    available_on=INSTANT,
+    settled_at=INSTANT,
+    on_hold=pl.Boolean,
+    exchange_rate=RATE,
+    utr=pl.String,
+    day=pl.Date,
+    listed_at=INSTANT,
 )
-PAYOUTS = pl.Schema(
-    {
-        "connection_id": pl.String,
-        "payout_id": pl.String,
-        "org_id": pl.String,
-        "psp": pl.String,
-        "status": pl.String,
-        "amount_minor": pl.Int64,
-        "currency": pl.String,
-        "created_at": INSTANT,
-        "utr": pl.String,
-        "itemised": pl.Boolean,
-        "final": pl.Boolean,
-        "day": pl.Date,
-        "listed_at": INSTANT,
-    }
+PAYOUTS = _schema(
+    connection_id=pl.String,
+    payout_id=pl.String,
+    org_id=pl.String,
+    psp=pl.String,
+    status=pl.String,
+    amount_minor=pl.Int64,
+    currency=pl.String,
+    created_at=INSTANT,
+    utr=pl.String,
+    itemised=pl.Boolean,
+    final=pl.Boolean,
+    day=pl.Date,
+    listed_at=INSTANT,
 )
 # by the table they are loaded into
 SCHEMAS: Mapping[str, pl.Schema] = {

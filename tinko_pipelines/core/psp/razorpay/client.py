@@ -115,10 +115,17 @@ class RazorpayCalls:
         self, method: Callable[..., Any], params: dict[str, Any], most: int = PAGE
     ) -> Iterator[dict[str, Any]]:
         """Every item of a list, page after page of at most `most`, by `skip`."""
-        skip = 0
+        for found in self.turned(method, params, most):
+            yield from found
+
+    def turned(
+        self, method: Callable[..., Any], params: dict[str, Any], most: int = PAGE, skip: int = 0
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The pages of a list that are not empty, the first `skip` items left out."""
         while True:
             found = self.items(method, params | {"count": most, "skip": skip})
-            yield from found
+            if found:
+                yield found
             if len(found) < most:
                 return
             skip += len(found)
