@@ -206,3 +206,179 @@ select f.category, count(*) as failures
 from failures as f
 where f.attempt_id >= cast(:since as uuid) and f.row_version < :low
 group by f.category;
+
+-- name: check_psp_records
+-- Purpose: a page of listed records whose version lies in [low, high). Parameters: as of
+-- check_obligations. Index: ix_psp_records_row_version.
+select
+    r.row_version, r.connection_id::text || ' ' || r.object_id as id, r.org_id::text as org_id,
+    r.psp, r.kind, r.status, r.currency, r.amount_minor, r.method, r.created_at, r.captured_at
+from psp_records as r
+where
+    r.row_version >= :low
+    and r.row_version < :high
+    and (r.row_version, r.connection_id::text || ' ' || r.object_id) > (:after_version, :after_key)
+order by r.row_version, id
+limit :size;
+
+-- name: check_settlement_lines
+-- Purpose: a page of settlement lines whose version lies in [low, high). Parameters: as of
+-- check_obligations. Index: ix_settlement_lines_row_version.
+select
+    s.row_version, s.connection_id::text || ' ' || s.line_id as id, s.org_id::text as org_id,
+    s.psp, s.kind, s.source_id, s.payout_status, s.currency, s.gross_minor, s.fee_minor,
+    s.created_at, s.settled_at
+from settlement_lines as s
+where
+    s.row_version >= :low
+    and s.row_version < :high
+    and (s.row_version, s.connection_id::text || ' ' || s.line_id) > (:after_version, :after_key)
+order by s.row_version, id
+limit :size;
+
+-- name: check_payouts
+-- Purpose: a page of payouts whose version lies in [low, high). Parameters: as of
+-- check_obligations. Index: ix_payouts_row_version.
+select
+    p.row_version, p.connection_id::text || ' ' || p.payout_id as id, p.org_id::text as org_id,
+    p.psp, p.status, p.currency, p.amount_minor, p.utr, p.created_at
+from payouts as p
+where
+    p.row_version >= :low
+    and p.row_version < :high
+    and (p.row_version, p.connection_id::text || ' ' || p.payout_id) > (:after_version, :after_key)
+order by p.row_version, id
+limit :size;
+
+-- name: take_psp_records
+-- Purpose: take listed records out of their table, whole. Parameters: connection_ids, keys.
+-- Index: pk_psp_records.
+delete from psp_records as r
+using unnest(cast(:connection_ids as uuid[]), cast(:keys as text[])) as w (connection_id, key)
+where r.connection_id = w.connection_id and r.object_id = w.key
+returning r.connection_id::text || ' ' || r.object_id as id, to_jsonb(r) as payload;
+
+-- name: take_settlement_lines
+-- Purpose: take settlement lines out of their table, whole. Parameters: connection_ids, keys.
+-- Index: pk_settlement_lines.
+delete from settlement_lines as s
+using unnest(cast(:connection_ids as uuid[]), cast(:keys as text[])) as w (connection_id, key)
+where s.connection_id = w.connection_id and s.line_id = w.key
+returning s.connection_id::text || ' ' || s.line_id as id, to_jsonb(s) as payload;
+
+-- name: take_payouts
+-- Purpose: take payouts out of their table, whole. Parameters: connection_ids, keys.
+-- Index: pk_payouts.
+delete from payouts as p
+using unnest(cast(:connection_ids as uuid[]), cast(:keys as text[])) as w (connection_id, key)
+where p.connection_id = w.connection_id and p.payout_id = w.key
+returning p.connection_id::text || ' ' || p.payout_id as id, to_jsonb(p) as payload;
+
+-- name: position
+-- Purpose: how far a frame was checked, and how many of its transactions are final.
+-- Parameters: frame. Index: pk_sink_watermarks.
+select
+    coalesce(
+        (
+            select w.position from sink_watermarks as w
+            where w.sink = 'quality' and w.relation = :frame
+        ), 0
+    ) as low,
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint as high;
+
+-- name: advance
+-- Purpose: remember how far a frame was checked; it never goes back.
+-- Parameters: frame, position, rows, now. Index: pk_sink_watermarks.
+insert into sink_watermarks as known (sink, relation, position, rows, updated_at)
+values ('quality', :frame, :position, :rows, :now)
+on conflict (sink, relation) do update
+    set
+        position = greatest(known.position, excluded.position),
+        rows = known.rows + excluded.rows,
+        updated_at = excluded.updated_at;
+
+-- name: ledger_waits
+-- Purpose: attempts that wait to be checked, counted no further than :most: they are the most rows
+-- of the ledger. Parameters: most. Index: ix_attempts_row_version.
+select count(*) as rows
+from (
+    select 1
+    from attempts as a
+    where
+        a.row_version >= coalesce((
+            select s.position from sink_watermarks as s
+            where s.sink = 'quality' and s.relation = 'attempts'
+        ), 0)
+    limit :most
+) as waiting;
+
+-- name: listings_wait
+-- Purpose: listed records that wait to be checked, counted no further than :most: they are the most
+-- rows that PSPs list. Parameters: most. Index: ix_psp_records_row_version.
+select count(*) as rows
+from (
+    select 1
+    from psp_records as r
+    where
+        r.row_version >= coalesce((
+            select s.position from sink_watermarks as s
+            where s.sink = 'quality' and s.relation = 'psp_records'
+        ), 0)
+    limit :most
+) as waiting;
+
+-- name: rows_to_find
+-- Purpose: how many rows the analytics store must hold of each organisation and relation, of those
+-- made since an instant (an id of it): `settled` for certain, `moving` more at most. Rows of hidden
+-- debts are not to be found once their tombstones were carried.
+-- Parameters: since, obligations, attempts, failures, cases (the sink's position of each).
+-- Index: the primary keys, ix_quarantine_debt_id, pk_deleted_rows.
+with hidden as (
+    select distinct q.debt_id
+    from quarantine as q
+    where q.debt_id is not null and q.state in ('quarantined', 'dropped')
+),
+
+rows_of as (
+    select
+        'obligations' as relation, o.org_id, o.id as key, o.id as debt_id, o.row_version,
+        cast(:obligations as bigint) as position
+    from obligations as o
+    where o.id >= cast(:since as uuid)
+    union all
+    select
+        'attempts' as relation, a.org_id, a.id as key, a.obligation_id as debt_id, a.row_version,
+        cast(:attempts as bigint) as position
+    from attempts as a
+    where a.id >= cast(:since as uuid)
+    union all
+    select
+        'failures' as relation, f.org_id, f.attempt_id as key, f.obligation_id as debt_id,
+        f.row_version, cast(:failures as bigint) as position
+    from failures as f
+    where f.attempt_id >= cast(:since as uuid)
+    union all
+    select
+        'cases' as relation, c.org_id, c.id as key, c.obligation_id as debt_id, c.row_version,
+        cast(:cases as bigint) as position
+    from cases as c
+    where c.id >= cast(:since as uuid)
+)
+
+select
+    r.relation,
+    r.org_id::text as org_id,
+    count(*) filter (where r.row_version < r.position and h.debt_id is null) as settled,
+    count(*) filter (
+        where
+        (h.debt_id is null and r.row_version >= r.position)
+        or (h.debt_id is not null and coalesce(d.row_version, r.position) >= r.position)
+    ) as moving
+from rows_of as r
+left join hidden as h on r.debt_id = h.debt_id
+left join deleted_rows as d
+    on
+        h.debt_id is not null
+        and r.relation = d.relation
+        and r.key = d.key
+group by r.relation, r.org_id;

@@ -19,11 +19,10 @@ UNWRITABLE = {
     "stripe": {"type": "charge.failed", "created": AUGUST, "data": {"object": {
         "id": "ch_1", "object": "charge", "amount": 1, "currency": "usd", "created": AUGUST,
         "status": "failed", "description": NUL}}},
-    "razorpay": {"event": "payment.failed", "created_at": AUGUST, "payload": {"payment": {"entity": {
-        "id": "pay_1", "amount": 1, "currency": "INR", "created_at": AUGUST, "status": "failed",
-        "method": "card", "description": NUL}}}},
+    "razorpay": {"event": "payment.failed", "created_at": AUGUST, "payload": {"payment": {
+        "entity": {"id": "pay_1", "amount": 1, "currency": "INR", "created_at": AUGUST,
+        "status": "failed", "method": "card", "description": NUL}}}},
 }  # fmt: skip
-IMPOSSIBLE = 10**25  # minor units: more than the world's money
 
 
 def drop_in(shop, body, name="evt_of_the_test", connection_id=None):
