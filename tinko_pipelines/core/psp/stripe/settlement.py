@@ -80,19 +80,18 @@ def pages(
             yield from _by_payout(calls, list(payouts(calls, start, end)), behind)
 
 
-def _by_payout(calls: StripeCalls, made: list[Payout], behind: Any) -> Iterator[SettlementPage]:
-    """The payouts, then the lines of each; `behind` is the line to go on behind, if any."""
-    ids = [one.payout_id for one in made if one.itemised]
-    begun, line_id = behind or (None, None)
-    if begun not in ids:
-        begun, line_id = None, None
-        if made:
-            yield SettlementPage(tuple(made), (), _at(PAYOUTS, None))
-    for one in made:
-        if not one.itemised or (begun and ids.index(one.payout_id) < ids.index(begun)):
-            continue
-        last = line_id if one.payout_id == begun else None
-        found = calls.turned(BALANCE, last, payout=one.payout_id, expand=["data.source"])
+def _by_payout(
+    calls: StripeCalls, made: list[Payout], behind: list[str] | None
+) -> Iterator[SettlementPage]:
+    """The payouts, then the lines of each; `behind` names the payout and line to go on behind."""
+    if made and behind is None:
+        yield SettlementPage(tuple(made), (), _at(PAYOUTS, ["", ""]))
+    itemised = [one for one in made if one.itemised]
+    ids = [one.payout_id for one in itemised]
+    begun, last = behind or ["", ""]
+    for one in itemised[ids.index(begun) if begun in ids else 0 :]:
+        after = last if one.payout_id == begun else None
+        found = calls.turned(BALANCE, after, payout=one.payout_id, expand=["data.source"])
         for bodies in found:
             own = tuple(line(body, one) for body in bodies if not _is_the_payout(body, one))
             yield SettlementPage((), own, _at(PAYOUTS, [one.payout_id, str(bodies[-1]["id"])]))
