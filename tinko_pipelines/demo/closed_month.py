@@ -70,12 +70,14 @@ def seed_closed_month(
     now: datetime,
     retention_days: int,
     debts: int = 200,
+    month: Month | None = None,
 ) -> ClosedMonth:
-    """Write `debts` closed debts of each tenant into the month that `closed_month` says.
+    """Write `debts` closed debts of each tenant into the month that `closed_month` says, or into
+    the one that is given.
 
-    `owner` makes the month's partitions where they are missing. Call it once for a database.
+    `owner` makes the month's partitions where they are missing. Call it once for a month.
     """
-    found = ClosedMonth(closed_month(now, retention_days))
+    found = ClosedMonth(month or closed_month(now, retention_days))
     partitions.ensure(owner, found.month.start, ahead=0)
     for tenant in tenants:
         rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from tinko_pipelines.core.archival.model import Archived, ArchiveState
 from tinko_pipelines.core.db.queries import query
+
+# PARTITION_RETENTION_DAYS is no less than this: what is younger is in the ledger, and not asked for
+MAY_BE_ARCHIVED = timedelta(days=31)
 
 
 def raise_if_archived(connection: Connection, relation: str, row_id: uuid.UUID) -> None:

@@ -33,12 +33,13 @@ from tinko_pipelines.core.archival.plan import Action, Policy, Step, plan
 from tinko_pipelines.core.archival.records import Hand
 from tinko_pipelines.core.archival.store import ArchiveStore
 from tinko_pipelines.core.archival.survey import look, survey
-from tinko_pipelines.core.clock import Clock, WallClock
+from tinko_pipelines.core.clock import Clock, DatabaseClock, WallClock
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import libpq_url, unit_of_work
 from tinko_pipelines.core.db.tables import PARTITIONED
 from tinko_pipelines.core.errors import Conflict
 from tinko_pipelines.core.recovery.points import Point, no_point
+from tinko_pipelines.core.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,22 @@ class Archivist:
     point: Point = no_point
     lock_timeout: str = "60s"
 
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, owner: Engine, worker: Engine, actor: str
+    ) -> Archivist:
+        """Archival as the settings say."""
+        return cls(
+            owner=owner,
+            worker=worker,
+            store=ArchiveStore.from_settings(settings),
+            clock=DatabaseClock(libpq_url(settings.database_worker_url)),
+            hand=Hand.of(actor),
+            retention_days=settings.partition_retention_days,
+            may_discard=settings.archive_drop_without_store,
+            carrying=settings.analytics_sink_type in ("clickhouse", "both"),
+        )
+
     @property
     def dsn(self) -> str:
         return libpq_url(self.owner.url.render_as_string(hide_password=False))
@@ -80,11 +97,12 @@ class Archivist:
             may_discard=self.may_discard,
         )
 
-    def plan(self) -> list[Step]:
-        """What a run would do now. Writes nothing."""
+    def plan(self, only: Collection[Target] | None = None) -> list[Step]:
+        """What a run would do now, with every month or those of `only`. Writes nothing."""
         policy = self.policy()
         with unit_of_work(self.worker) as connection:
-            return plan(survey(connection, policy, carrying=self.carrying), policy)
+            found = survey(connection, policy, carrying=self.carrying, only=only)
+            return plan(found, policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +125,7 @@ def run(archivist: Archivist, only: Collection[Target] | None = None) -> list[Do
     with exclusive(archivist.owner) as lock:
         archivist.point("locked")
         end_pending(archivist)
-        steps = [one for one in archivist.plan() if only is None or one.target in only]
-        return [_carry_out(archivist, one, lock) for one in steps]
+        return [_carry_out(archivist, one, lock) for one in archivist.plan(only)]
 
 
 def end_pending(archivist: Archivist) -> list[str]:

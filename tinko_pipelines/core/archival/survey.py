@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
@@ -39,17 +39,25 @@ _OPEN_CASES = sorted(one.value for one in {*ACTIVE_CASES, CaseState.DISPUTED})
 _UNFINISHED = sorted(one.value for one in {*OPEN_ATTEMPTS, AttemptState.SCHEDULED})
 
 
-def survey(connection: Connection, policy: Policy, *, carrying: bool) -> list[Standing]:
+def survey(
+    connection: Connection,
+    policy: Policy,
+    *,
+    carrying: bool,
+    only: Collection[Target] | None = None,
+) -> list[Standing]:
     """Months that are attached, and those a broken-off run has left apart. `connection` sees every
-    tenant (tinko_worker); `carrying`: analytics is to carry the ledger before it leaves.
+    tenant (tinko_worker); `carrying`: analytics is to carry the ledger before it leaves; `only`:
+    no other month is looked at.
 
     The rows of a month that is too young are the planner's estimate, of any other counted.
     """
     known = records.read(connection)
-    found = list(_attached(connection, policy, known, carrying))
+    found = list(_attached(connection, policy, known, carrying, only))
     there = {one.target for one in found}
     for target, record in known.items():
         apart = target not in there and record.state in ON_ITS_WAY
+        apart = apart and (only is None or target in only)
         if apart and partitions.exists(connection, target.partition):
             size = connection.execute(_SIZE, {"name": target.partition}).one()
             found.append(Standing(target, False, record.rows or 0, size.bytes, record))
@@ -57,7 +65,11 @@ def survey(connection: Connection, policy: Policy, *, carrying: bool) -> list[St
 
 
 def _attached(
-    connection: Connection, policy: Policy, known: Mapping[Target, Record], carrying: bool
+    connection: Connection,
+    policy: Policy,
+    known: Mapping[Target, Record],
+    carrying: bool,
+    only: Collection[Target] | None,
 ) -> Iterator[Standing]:
     for relation in PARTITIONED:
         for name in partitions.standing(connection, relation):
@@ -65,6 +77,8 @@ def _attached(
             if month is None:
                 continue
             target = Target(relation, month)
+            if only is not None and target not in only:
+                continue
             size = connection.execute(_SIZE, {"name": name}).one()
             if is_old(target, policy):
                 rows, holds = look(connection, target, policy, carrying=carrying)
