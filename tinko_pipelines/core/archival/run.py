@@ -11,7 +11,7 @@ import logging
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -83,6 +83,10 @@ class Archivist:
             may_discard=settings.archive_drop_without_store,
             carrying=settings.analytics_sink_type in ("clickhouse", "both"),
         )
+
+    def with_store(self, store: ArchiveStore | None) -> Archivist:
+        """The same over another bucket."""
+        return replace(self, store=store)
 
     @property
     def dsn(self) -> str:
