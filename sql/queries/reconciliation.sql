@@ -401,3 +401,127 @@ left join settlements as s on c.id = s.case_id
 where c.state in ('recovered', 'settled')
 group by 1, 2
 order by 1, 2;
+
+-- name: findings_page
+-- Findings, newest first, a page by id; each filter may be null. Index: ix_findings_org_id_id.
+select
+    f.id, f.kind, f.severity, f.state, f.leg, f.connection_id, f.psp, f.subject_id, f.payment_id,
+    f.obligation_id, f.amount_minor, f.currency, f.day, f.owner, f.note, f.repair_state,
+    f.created_at, f.last_seen_at, f.closed_at, f.updated_at
+from findings as f
+where
+    (cast(:before as uuid) is null or f.id < :before)
+    and (cast(:kind as text) is null or f.kind = :kind)
+    and (cast(:state as text) is null or f.state = :state)
+    and (cast(:severity as text) is null or f.severity = :severity)
+    and (cast(:psp as text) is null or f.psp = :psp)
+    and (cast(:connection_id as uuid) is null or f.connection_id = :connection_id)
+    and (cast(:currency as text) is null or f.currency = :currency)
+    and (cast(:owner as text) is null or f.owner = :owner)
+    and (cast(:first as date) is null or f.day >= :first)
+    and (cast(:last as date) is null or f.day <= :last)
+order by f.id desc
+limit :limit;
+
+-- name: finding_by_id
+-- Index: pk_findings.
+select
+    f.id, f.org_id, f.kind, f.severity, f.state, f.leg, f.connection_id, f.psp, f.subject_id,
+    f.payment_id, f.obligation_id, f.amount_minor, f.currency, f.day, f.owner, f.note,
+    f.repair_state, f.repair_by, f.repair_wall, f.evidence, f.proposal, f.created_at,
+    f.last_seen_at, f.closed_at, f.updated_at
+from findings as f
+where f.id = :id;
+
+-- name: lock_finding
+-- Index: pk_findings.
+select
+    f.id, f.org_id, f.kind, f.state, f.connection_id, f.payment_id, f.obligation_id, f.day,
+    f.evidence, f.proposal, f.repair_state, f.repair_by, f.repair_wall
+from findings as f
+where f.id = :id
+for update;
+
+-- name: finding_history
+-- Index: ix_finding_events_finding_id.
+select e.seq, e.action, e.from_state, e.to_state, e.by, e.note, e.detail, e.at
+from finding_events as e
+where e.finding_id = :id
+order by e.seq;
+
+-- name: move_finding
+-- A person's, or a rule's, word on a finding; out of the states that allow it. Index: pk_findings.
+update findings
+set
+    state = :state, note = :note, changed_by = :by, updated_at = :now,
+    closed_at = case when :state = 'open' then null else closed_at end
+where id = :id and state = any(cast(:sources as text[]))
+returning id;
+
+-- name: assign_finding
+-- Index: pk_findings.
+update findings set owner = :owner, updated_at = :now
+where id = :id
+returning id;
+
+-- name: add_finding_event
+insert into finding_events (org_id, finding_id, action, by, note, detail, at)
+values (:org_id, :id, :action, :by, :note, cast(:detail as jsonb), :now);
+
+-- name: set_repair
+-- How far a repair has got; its first sending is remembered. Index: pk_findings.
+update findings
+set
+    repair_state = :repair_state, repair_by = coalesce(:by, repair_by),
+    repair_wall = coalesce(repair_wall, :wall), updated_at = :now
+where id = :id;
+
+-- name: wanted_repairs
+-- Repairs that were asked for and are not done. Index: ix_findings_repair.
+select f.id
+from findings as f
+where f.repair_state in ('requested', 'applying')
+order by f.id
+limit :limit;
+
+-- name: count_repairs
+-- Index: ix_findings_repair.
+select count(*) as waiting, min(f.id::text) as oldest
+from findings as f
+where f.repair_state in ('requested', 'applying');
+
+-- name: refund_wanted
+-- The payment that a debt's double collection proposes to give back, and through which connection.
+-- Indexes: pk_obligations.
+select o.connection_id
+from obligations as o
+where o.id = :obligation_id;
+
+-- name: days_page
+-- Reconciled days of an organisation, newest first, one row per connection and currency.
+-- Index: ix_reconciled_days_org_id_day.
+select
+    d.day, d.connection_id, d.psp, d.currency, d.ledger_minor, d.psp_minor, d.matched_minor,
+    d.findings_minor, d.psp_findings_minor, d.settled_minor, d.fee_minor, d.tax_minor,
+    d.ledger_count, d.psp_count, d.findings_count, d.reconciled_at
+from reconciled_days as d
+where
+    (cast(:first as date) is null or d.day >= :first)
+    and (cast(:last as date) is null or d.day <= :last)
+    and (cast(:psp as text) is null or d.psp = :psp)
+    and (cast(:currency as text) is null or d.currency = :currency)
+order by d.day desc, d.psp, d.connection_id, d.currency
+limit :limit;
+
+-- name: day_findings
+-- What a report of some days lists. Index: ix_findings_connection_id_day.
+select
+    f.id, f.kind, f.severity, f.state, f.leg, f.connection_id, f.psp, f.subject_id, f.payment_id,
+    f.obligation_id, f.amount_minor, f.currency, f.day, f.owner, f.note, f.created_at
+from findings as f
+where
+    f.day >= :first and f.day <= :last
+    and (cast(:psp as text) is null or f.psp = :psp)
+    and f.leg is not null
+order by f.day, f.kind, f.subject_id
+limit :limit;
