@@ -7,13 +7,13 @@
 with listed as (
     select *
     from unnest(  -- noqa: PRS
-        cast(:connection_id as uuid []), cast(:object_id as text []), cast(:org_id as uuid []),
-        cast(:psp as text []), cast(:kind as text []), cast(:payment_id as text []),
-        cast(:status as text []), cast(:amount_minor as bigint []),
-        cast(:refunded_minor as bigint []), cast(:currency as text []),
-        cast(:fee_minor as bigint []), cast(:tax_minor as bigint []), cast(:method as text []),
-        cast(:created_at as timestamptz []), cast(:captured_at as timestamptz []),
-        cast(:day as date []), cast(:listed_at as timestamptz [])
+        cast(:connection_id as uuid[]), cast(:object_id as text[]), cast(:org_id as uuid[]),
+        cast(:psp as text[]), cast(:kind as text[]), cast(:payment_id as text[]),
+        cast(:status as text[]), cast(:amount_minor as bigint[]),
+        cast(:refunded_minor as bigint[]), cast(:currency as text[]),
+        cast(:fee_minor as bigint[]), cast(:tax_minor as bigint[]), cast(:method as text[]),
+        cast(:created_at as timestamptz[]), cast(:captured_at as timestamptz[]),
+        cast(:day as date[]), cast(:listed_at as timestamptz[])
     ) as t (
         connection_id, object_id, org_id, psp, kind, payment_id, status, amount_minor,
         refunded_minor, currency, fee_minor, tax_minor, method, created_at, captured_at, day,
@@ -49,15 +49,15 @@ changed as (
             end,
             listed_at = excluded.listed_at
         where
-            (
-                known.payment_id, known.status, known.amount_minor, known.refunded_minor,
-                known.currency, known.fee_minor, known.tax_minor, known.method
-            ) is distinct from (
-                excluded.payment_id, excluded.status, excluded.amount_minor,
-                excluded.refunded_minor, excluded.currency,
-                coalesce(excluded.fee_minor, known.fee_minor),
-                coalesce(excluded.tax_minor, known.tax_minor), excluded.method
-            )
+        (
+            known.payment_id, known.status, known.amount_minor, known.refunded_minor,
+            known.currency, known.fee_minor, known.tax_minor, known.method
+        ) is distinct from (
+            excluded.payment_id, excluded.status, excluded.amount_minor,
+            excluded.refunded_minor, excluded.currency,
+            coalesce(excluded.fee_minor, known.fee_minor),
+            coalesce(excluded.tax_minor, known.tax_minor), excluded.method
+        )
     returning known.kind, known.day
 )
 
@@ -70,16 +70,16 @@ select kind, day, count(*) as changed from changed group by kind, day;
 with listed as (
     select *
     from unnest(  -- noqa: PRS
-        cast(:connection_id as uuid []), cast(:line_id as text []), cast(:org_id as uuid []),
-        cast(:psp as text []), cast(:kind as text []), cast(:source_id as text []),
-        cast(:payment_id as text []), cast(:payout_id as text []),
-        cast(:payout_status as text []), cast(:gross_minor as bigint []),
-        cast(:fee_minor as bigint []), cast(:tax_minor as bigint []),
-        cast(:net_minor as bigint []), cast(:currency as text []),
-        cast(:created_at as timestamptz []), cast(:available_on as timestamptz []),
-        cast(:settled_at as timestamptz []), cast(:on_hold as boolean []),
-        cast(:exchange_rate as text []), cast(:utr as text []), cast(:day as date []),
-        cast(:listed_at as timestamptz [])
+        cast(:connection_id as uuid[]), cast(:line_id as text[]), cast(:org_id as uuid[]),
+        cast(:psp as text[]), cast(:kind as text[]), cast(:source_id as text[]),
+        cast(:payment_id as text[]), cast(:payout_id as text[]),
+        cast(:payout_status as text[]), cast(:gross_minor as bigint[]),
+        cast(:fee_minor as bigint[]), cast(:tax_minor as bigint[]),
+        cast(:net_minor as bigint[]), cast(:currency as text[]),
+        cast(:created_at as timestamptz[]), cast(:available_on as timestamptz[]),
+        cast(:settled_at as timestamptz[]), cast(:on_hold as boolean[]),
+        cast(:exchange_rate as text[]), cast(:utr as text[]), cast(:day as date[]),
+        cast(:listed_at as timestamptz[])
     ) as t (
         connection_id, line_id, org_id, psp, kind, source_id, payment_id, payout_id,
         payout_status, gross_minor, fee_minor, tax_minor, net_minor, currency, created_at,
@@ -119,21 +119,21 @@ changed as (
             day = case when excluded.settled_at is null then known.day else excluded.day end,
             listed_at = excluded.listed_at
         where
-            (
-                known.kind, known.source_id, known.payment_id, known.payout_id,
-                known.payout_status, known.gross_minor, known.fee_minor, known.tax_minor,
-                known.net_minor, known.currency, known.available_on, known.settled_at,
-                known.on_hold, known.exchange_rate, known.utr
-            ) is distinct from (
-                excluded.kind, coalesce(excluded.source_id, known.source_id),
-                coalesce(excluded.payment_id, known.payment_id),
-                coalesce(excluded.payout_id, known.payout_id),
-                coalesce(excluded.payout_status, known.payout_status), excluded.gross_minor,
-                excluded.fee_minor, excluded.tax_minor, excluded.net_minor, excluded.currency,
-                coalesce(excluded.available_on, known.available_on),
-                coalesce(excluded.settled_at, known.settled_at), excluded.on_hold,
-                excluded.exchange_rate, coalesce(excluded.utr, known.utr)
-            )
+        (
+            known.kind, known.source_id, known.payment_id, known.payout_id,
+            known.payout_status, known.gross_minor, known.fee_minor, known.tax_minor,
+            known.net_minor, known.currency, known.available_on, known.settled_at,
+            known.on_hold, known.exchange_rate, known.utr
+        ) is distinct from (
+            excluded.kind, coalesce(excluded.source_id, known.source_id),
+            coalesce(excluded.payment_id, known.payment_id),
+            coalesce(excluded.payout_id, known.payout_id),
+            coalesce(excluded.payout_status, known.payout_status), excluded.gross_minor,
+            excluded.fee_minor, excluded.tax_minor, excluded.net_minor, excluded.currency,
+            coalesce(excluded.available_on, known.available_on),
+            coalesce(excluded.settled_at, known.settled_at), excluded.on_hold,
+            excluded.exchange_rate, coalesce(excluded.utr, known.utr)
+        )
     returning known.day
 )
 
@@ -145,11 +145,11 @@ select 'settlement_line' as kind, day, count(*) as changed from changed group by
 with listed as (
     select *
     from unnest(  -- noqa: PRS
-        cast(:connection_id as uuid []), cast(:payout_id as text []), cast(:org_id as uuid []),
-        cast(:psp as text []), cast(:status as text []), cast(:amount_minor as bigint []),
-        cast(:currency as text []), cast(:created_at as timestamptz []), cast(:utr as text []),
-        cast(:itemised as boolean []), cast(:final as boolean []), cast(:day as date []),
-        cast(:listed_at as timestamptz [])
+        cast(:connection_id as uuid[]), cast(:payout_id as text[]), cast(:org_id as uuid[]),
+        cast(:psp as text[]), cast(:status as text[]), cast(:amount_minor as bigint[]),
+        cast(:currency as text[]), cast(:created_at as timestamptz[]), cast(:utr as text[]),
+        cast(:itemised as boolean[]), cast(:final as boolean[]), cast(:day as date[]),
+        cast(:listed_at as timestamptz[])
     ) as t (
         connection_id, payout_id, org_id, psp, status, amount_minor, currency, created_at, utr,
         itemised, final, day, listed_at
@@ -176,13 +176,13 @@ changed as (
             final = excluded.final,
             listed_at = excluded.listed_at
         where
-            (
-                known.status, known.amount_minor, known.currency, known.utr, known.itemised,
-                known.final
-            ) is distinct from (
-                excluded.status, excluded.amount_minor, excluded.currency,
-                coalesce(excluded.utr, known.utr), excluded.itemised, excluded.final
-            )
+        (
+            known.status, known.amount_minor, known.currency, known.utr, known.itemised,
+            known.final
+        ) is distinct from (
+            excluded.status, excluded.amount_minor, excluded.currency,
+            coalesce(excluded.utr, known.utr), excluded.itemised, excluded.final
+        )
     returning known.day
 )
 
@@ -197,7 +197,7 @@ with changed as (
     from payouts as p
     where
         p.connection_id = :connection_id
-        and p.payout_id = any(cast(:payout_ids as text []))
+        and p.payout_id = any(cast(:payout_ids as text[]))
         and l.connection_id = p.connection_id
         and l.payout_id = p.payout_id
         and l.payout_status is distinct from p.status
@@ -230,8 +230,8 @@ set
     state = case when d.day >= t.covered_from and d.day <= :last then d.state else 'reopened' end
 from
     unnest(  -- noqa: PRS
-        cast(:kinds as text []), cast(:days as date []), cast(:changed as bigint []),
-        cast(:covered_from as date [])
+        cast(:kinds as text[]), cast(:days as date[]), cast(:changed as bigint[]),
+        cast(:covered_from as date[])
     ) as t (kind, day, changed, covered_from)
 where
     d.connection_id = :connection_id
@@ -246,7 +246,7 @@ where
 with days as (
     select k.kind, cast(d.day as date) as day
     from
-        unnest(cast(:kinds as text [])) as k (kind),
+        unnest(cast(:kinds as text[])) as k (kind),
         generate_series(cast(:first as date), cast(:last as date), interval '1 day') as d (day)
     union
     select kind, day
@@ -289,7 +289,7 @@ on conflict (connection_id, kind, day) do update
 with days as (
     select k.kind, cast(d.day as date) as day
     from
-        unnest(cast(:kinds as text [])) as k (kind),
+        unnest(cast(:kinds as text[])) as k (kind),
         generate_series(cast(:first as date), cast(:last as date), interval '1 day') as d (day)
 ),
 
@@ -323,25 +323,31 @@ on conflict (connection_id, kind, day) do update
         first_listed_at = coalesce(known.first_listed_at, excluded.first_listed_at),
         last_listed_at = excluded.last_listed_at;
 
--- name: days_to_list
--- Days that late data re-opened, and days whose listing was cut short, oldest first.
+-- name: oldest_to_list
+-- The oldest day that late data re-opened, or whose listing was cut short; of active connections.
 -- Index: ix_ingested_days_reopened; a short table.
-select kind, day, min(reopened_at) as reopened_at
-from ingested_days
-where (state = 'reopened' or cursor is not null) and kind = any(cast(:kinds as text []))
-group by kind, day
-order by day, kind
-limit :limit;
+select d.psp, d.day
+from ingested_days as d
+inner join connections as c on d.connection_id = c.id
+where
+    c.status = 'active'
+    and (d.state = 'reopened' or d.cursor is not null)
+    and d.kind = any(cast(:kinds as text[]))
+order by d.day, d.psp
+limit 1;
 
 -- name: days_of
--- The days of a PSP up to :last, newest first, over all connections. A short table.
-select day, sum(listed) as listed, sum(late) as late, sum(healed) as healed,
-    count(*) filter (where state = 'closed') = count(*) as closed
-from ingested_days
-where psp = :psp and kind = :kind and day <= :last
-group by day
-order by day desc
-limit :limit;
+-- The days :first to :last of a PSP over all connections, newest first. A short table.
+select
+    d.day,
+    sum(d.listed) as listed,
+    sum(d.late) as late,
+    sum(d.healed) as healed,
+    bool_and(d.state = 'closed') as closed
+from ingested_days as d
+where d.psp = :psp and d.kind = :kind and d.day >= :first and d.day <= :last
+group by d.day
+order by d.day desc;
 
 -- name: webhook_view
 -- What came by webhook since :since, what listings had to heal, and what the PSP had meanwhile.
@@ -365,7 +371,7 @@ left join (
     select
         connection_id,
         count(*) filter (where source = 'webhook') as webhooks,
-        count(*) filter (where source = 'heal') as healed,
+        count(*) filter (where source = 'heal' and psp_created_at >= :since) as healed,
         max(received_at) filter (where source = 'webhook') as last_webhook
     from inbox_events
     where id >= :floor

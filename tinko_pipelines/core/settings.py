@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     payment_failure_rules: str | None = None
     guard_limits_file: str | None = None
     reconciliation_window_days: int = Field(7, ge=1, le=90)
+    webhook_silence_hours: int = Field(24, ge=1, le=168)
     partition_retention_days: int = Field(365, ge=31)
     archive_drop_without_store: bool = False
     analytics_sink_type: Literal["clickhouse", "s3", "both", "none"] = "clickhouse"

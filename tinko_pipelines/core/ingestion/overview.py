@@ -1,0 +1,45 @@
+"""The days as data ops look at them, and those that are to be listed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Engine
+
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.ingestion.days import DayKind
+from tinko_pipelines.core.psp.types import Psp
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotal:
+    """A day of one PSP and kind over all connections. `late` rows changed after it was closed,
+    `healed` events webhooks missed; `closed` where every connection's day is."""
+
+    day: date
+    listed: int
+    late: int
+    healed: int
+    closed: bool
+
+
+def days_of(engine: Engine, psp: Psp, kind: DayKind, first: date, last: date) -> list[DayTotal]:
+    """The days of [first, last] that were listed, newest first."""
+    values = {"psp": psp.value, "kind": kind.value, "first": first, "last": last}
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(query("ingestion", "days_of"), values)
+        return [
+            DayTotal(row.day, int(row.listed), int(row.late), int(row.healed), row.closed)
+            for row in rows
+        ]
+
+
+def oldest_to_list(engine: Engine, kinds: Sequence[DayKind]) -> tuple[Psp, date] | None:
+    """The oldest day that late data re-opened or whose listing was cut short, and its PSP."""
+    values = {"kinds": [kind.value for kind in kinds]}
+    with unit_of_work(engine) as connection:
+        row = connection.execute(query("ingestion", "oldest_to_list"), values).one_or_none()
+    return None if row is None else (Psp(row.psp), row.day)
