@@ -32,6 +32,7 @@ from tinko_pipelines.core.db.tables.ledger import (
 from tinko_pipelines.core.db.tables.notifications import notification_deliveries, outbox
 from tinko_pipelines.core.db.tables.recovery import cases
 from tinko_pipelines.core.ids import new_id
+from tinko_pipelines.core.psp.types import RefKind
 
 _CURRENCIES = ("USD", "INR", "JPY")
 # of five debts: three that a retry of ours collected, one that the payer paid, one that was lost
@@ -123,7 +124,7 @@ def _debt(
             "updated_at": ended,
         }
     )
-    rows[psp_refs].append(_ref(owned, f"in_{tag}", "invoice", debt, None))
+    rows[psp_refs].append(_ref(owned, f"in_{tag}", RefKind.INVOICE, debt, None))
     error = {
         "code": "card_declined",
         "reason": "insufficient_funds",
@@ -162,7 +163,7 @@ def _debt(
             "updated_at": failed,
         }
     )
-    rows[psp_refs].append(_ref(owned, f"ch_{tag}_1", "charge", debt, first))
+    rows[psp_refs].append(_ref(owned, f"ch_{tag}_1", RefKind.PAYMENT, debt, first))
     rows[failures].append(
         {
             "attempt_id": first,
@@ -239,7 +240,7 @@ def _capture(
             "updated_at": at,
         }
     )
-    rows[psp_refs].append(_ref(owned, f"ch_{tag}_2", "charge", debt, attempt))
+    rows[psp_refs].append(_ref(owned, f"ch_{tag}_2", RefKind.PAYMENT, debt, attempt))
     if ours:
         rows[idempotency_keys].append(
             owned | {"key": key, "attempt_id": attempt, "obligation_id": debt, "minted_wall": at}
@@ -247,9 +248,14 @@ def _capture(
 
 
 def _ref(
-    owned: dict[str, Any], name: str, kind: str, debt: uuid.UUID, attempt: uuid.UUID | None
+    owned: dict[str, Any], name: str, kind: RefKind, debt: uuid.UUID, attempt: uuid.UUID | None
 ) -> dict[str, Any]:
-    return owned | {"object_id": name, "kind": kind, "obligation_id": debt, "attempt_id": attempt}
+    return owned | {
+        "object_id": name,
+        "kind": kind.value,
+        "obligation_id": debt,
+        "attempt_id": attempt,
+    }
 
 
 def _event(

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,14 +23,16 @@ import pyarrow.parquet as pq
 from tinko_pipelines.core.archival.columns import plain
 
 _MEBIBYTE = 1024 * 1024
-GROUP_ROWS = 131_072
-GROUP_BYTES = 24 * _MEBIBYTE
-WAITING_BYTES = 96 * _MEBIBYTE
+GROUP_ROWS = 65_536
+GROUP_BYTES = 16 * _MEBIBYTE
+WAITING_BYTES = 64 * _MEBIBYTE
 FILE_BYTES = 32 * _MEBIBYTE
 OPEN_FILES = 64
 # few different values: the rest is not worth a dictionary
 _FEW = 0.05
 _LEVEL = 1
+# what is looked for by ranges; for the rest, smallest and largest values cost and tell nothing
+_WITH_STATISTICS = frozenset({"id", "created_at", "occurred_at", "received_at", "at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class _File:
 
 @dataclass
 class _Waiting:
-    tables: list[pa.Table] = field(default_factory=list)
+    batches: list[pa.RecordBatch] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
 
@@ -66,24 +69,26 @@ class PartWriter:
     folder: Path
     schema: pa.Schema
     hand_on: Callable[[Part], None]
-    group_rows: int = GROUP_ROWS
     file_bytes: int = FILE_BYTES
     _waiting: dict[bytes, _Waiting] = field(default_factory=dict)
+    _waiting_bytes: int = 0
     _open: OrderedDict[bytes, _File] = field(default_factory=OrderedDict)
     _numbers: dict[bytes, int] = field(default_factory=dict)
-    _bytes: int = 0
-    _dictionaries: list[str] | None = None
+    _options: dict[str, Any] = field(default_factory=dict)
 
     def write(self, batch: pa.RecordBatch) -> None:
+        if not self._options:
+            self._options = options_for(batch)
+        size = batch.nbytes / max(1, len(batch))
         for org, rows in split(batch):
             waiting = self._waiting.setdefault(org, _Waiting())
-            waiting.tables.append(rows)
+            waiting.batches.append(rows)
             waiting.rows += len(rows)
-            waiting.bytes += rows.nbytes
-            self._bytes += rows.nbytes
-            if waiting.rows >= self.group_rows or waiting.bytes >= GROUP_BYTES:
+            waiting.bytes += int(len(rows) * size)
+            self._waiting_bytes += int(len(rows) * size)
+            if waiting.rows >= GROUP_ROWS or waiting.bytes >= GROUP_BYTES:
                 self._write_group(org)
-        while self._bytes > WAITING_BYTES:
+        while self._waiting_bytes > WAITING_BYTES:
             self._write_group(max(self._waiting, key=lambda one: self._waiting[one].bytes))
 
     def close(self) -> None:
@@ -101,13 +106,10 @@ class PartWriter:
 
     def _write_group(self, org: bytes) -> None:
         waiting = self._waiting.pop(org)
-        self._bytes -= waiting.bytes
-        table = pa.concat_tables(waiting.tables)
-        if self._dictionaries is None:
-            self._dictionaries = [one for one in table.column_names if _is_few(table.column(one))]
+        self._waiting_bytes -= waiting.bytes
         file = self._file(org)
-        file.writer.write_table(table, row_group_size=self.group_rows)
-        file.rows += len(table)
+        file.writer.write_table(pa.Table.from_batches(waiting.batches), GROUP_ROWS)
+        file.rows += waiting.rows
         if file.path.stat().st_size >= self.file_bytes:
             self._close(org)
 
@@ -119,15 +121,7 @@ class PartWriter:
             self._close(next(iter(self._open)))
         number = self._numbers[org] = self._numbers.get(org, 0) + 1
         path = self.folder / f"{org.hex()}-{number:04d}.parquet"
-        writer = pq.ParquetWriter(
-            path,
-            self.schema,
-            compression="zstd",
-            compression_level=_LEVEL,
-            use_dictionary=self._dictionaries,
-            coerce_timestamps=None,
-            write_page_index=True,
-        )
+        writer = pq.ParquetWriter(path, self.schema, **self._options)
         self._open[org] = _File(path, number, writer)
         return self._open[org]
 
@@ -139,28 +133,44 @@ class PartWriter:
         self.hand_on(Part(org_id, file.number, file.path, file.rows, size, sha256_of(file.path)))
 
 
-def split(batch: pa.RecordBatch) -> Iterator[tuple[bytes, pa.Table]]:
-    """The rows of `batch` by organisation, in their order."""
+def split(batch: pa.RecordBatch) -> Iterator[tuple[bytes, pa.RecordBatch]]:
+    """The rows of `batch` by organisation, in their order; each share has memory of its own."""
     orgs = plain(batch.column("org_id")).dictionary_encode()
-    table = pa.Table.from_batches([batch])
     names = orgs.dictionary.to_pylist()
     if len(names) == 1:
-        yield names[0], table
+        yield names[0], batch
         return
     codes = orgs.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
-    rows = table.take(pa.array(order))
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     for number, name in enumerate(names):
         start = int(ends[number - 1]) if number else 0
-        yield name, rows.slice(start, int(ends[number]) - start)
+        rows = pa.array(order[start : int(ends[number])])
+        yield name, pc.take(batch, rows, boundscheck=False)
 
 
-def _is_few(column: pa.ChunkedArray) -> bool:
+def options_for(sample: pa.RecordBatch) -> dict[str, Any]:
+    """How a file like `sample` is written: dictionaries for few different values, differences for
+    other times and numbers, zstd."""
+    few = [name for name in sample.schema.names if _is_few(sample.column(name))]
+    ascending = {
+        one.name: "DELTA_BINARY_PACKED"
+        for one in sample.schema
+        if one.name not in few and (pa.types.is_timestamp(one.type) or pa.types.is_int64(one.type))
+    }
+    return {
+        "compression": "zstd",
+        "compression_level": _LEVEL,
+        "use_dictionary": few,
+        "column_encoding": ascending or None,
+        "write_statistics": [one for one in sample.schema.names if one in _WITH_STATISTICS],
+    }
+
+
+def _is_few(column: pa.Array) -> bool:
     if pa.types.is_nested(column.type):
         return False
-    values = pa.chunked_array([plain(one) for one in column.chunks])
-    sample = values.slice(0, 20_000)
+    sample = plain(column).slice(0, 20_000)
     return bool(pc.count_distinct(sample).as_py() <= max(2, _FEW * len(sample)))
 
 

@@ -26,14 +26,16 @@ def hash_bytes(data: NDArray[np.uint8], starts: Any, lengths: Any, seeds: Hashes
     a, b, c = _begin(lengths.astype(np.uint32), seeds[order])
     # a value's last block is read past its end, into what follows it
     padded = np.concatenate([data, np.zeros(_BLOCK, np.uint8)])
+    # the four bytes from every position on, as little-endian words
+    words = np.ndarray((len(padded) - 3,), "<u4", padded, 0, (1,))
     blocks = lengths // _BLOCK
     for number in range(int(blocks.max(initial=0))):
         # the longest stand first: those that have this block are a prefix
         active = int(np.searchsorted(-blocks, -number, side="left"))
-        k = _read(padded, starts[:active] + number * _BLOCK)
-        a[:active] += k[:, 0]
-        b[:active] += k[:, 1]
-        c[:active] += k[:, 2]
+        at = starts[:active] + number * _BLOCK
+        a[:active] += words[at]
+        b[:active] += words[at + 4]
+        c[:active] += words[at + 8]
         a[:active], b[:active], c[:active] = _mix(a[:active], b[:active], c[:active])
     k = _read(padded, starts + blocks * _BLOCK, lengths - blocks * _BLOCK)
     # the lowest byte of c is kept for the length

@@ -1,7 +1,5 @@
 """Closed months of the large tables in S3, a partition for each month; a dry run unless told."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
