@@ -349,6 +349,18 @@ where d.psp = :psp and d.kind = :kind and d.day >= :first and d.day <= :last
 group by d.day
 order by d.day desc;
 
+-- name: totals
+-- Per PSP over all connections: what webhooks missed, what came late, and the days that wait to be
+-- listed again. A short table, scanned.
+select
+    psp,
+    sum(healed) as missed,
+    sum(late) as late,
+    count(*) filter (where state = 'reopened') as reopened
+from ingested_days
+group by psp
+order by psp;
+
 -- name: webhook_view
 -- What came by webhook since :since, what listings had to heal, and what the PSP had meanwhile.
 -- Index: pk_inbox_events by time, ix_psp_records_connection_id_day.

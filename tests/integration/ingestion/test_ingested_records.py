@@ -174,18 +174,18 @@ def test_late_data_reopens_its_day(shop, refund):
     assert days(shop)[old][:3] == ["closed", standing(shop, old), 1]
 
 
-def test_what_changes_within_the_lookback_is_late_and_its_day_stays_closed(shop, refund):
-    paid, day = pay(shop)
-    shop.advance(days=1)
-    ingest(shop, day)
-    refund(shop, paid.object_id, 700)
-    shop.advance(days=1)
-    ingest(shop, today(shop) - timedelta(days=1), lookback_days=9)
-    assert days(shop)[day][:3] == ["closed", standing(shop, day), 1]
-    ((reopened,),) = shop.rows(
+def test_what_changes_within_the_lookback_is_late_and_its_day_stays_closed(striped, refund):
+    paid, day = pay(striped)
+    striped.advance(days=1)
+    ingest(striped, day)
+    refund(striped, paid.object_id, 700)
+    striped.advance(days=1)
+    ingest(striped, today(striped) - timedelta(days=1), lookback_days=9)
+    assert days(striped)[day][:3] == ["closed", standing(striped, day), 1]
+    ((reopened,),) = striped.rows(
         "select reopened_at from ingested_days where kind = 'payment' and day = :day", day=day
     )
-    assert reopened == shop.clock.now()
+    assert reopened == striped.clock.now()
 
 
 def test_a_capture_that_is_seen_late_is_as_late_as_its_listing(razored):

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.ingestion.days import DayKind
 from tinko_pipelines.core.psp.types import Psp
+
+if TYPE_CHECKING:
+    # the API reads these totals, and needs no frames for it
+    from tinko_pipelines.core.ingestion.days import DayKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,26 @@ class DayTotal:
     late: int
     healed: int
     closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PspTotal:
+    """Over all connections of a PSP, since the first listing: events `missed` by webhooks, rows
+    that came `late`, and days that are `reopened` now."""
+
+    psp: str
+    missed: int
+    late: int
+    reopened: int
+
+
+def totals(engine: Engine) -> list[PspTotal]:
+    """What `/metrics` shows of ingestion. Raises SQLAlchemyError where the database is away."""
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(query("ingestion", "totals"))
+        return [
+            PspTotal(row.psp, int(row.missed), int(row.late), int(row.reopened)) for row in rows
+        ]
 
 
 def days_of(engine: Engine, psp: Psp, kind: DayKind, first: date, last: date) -> list[DayTotal]:
