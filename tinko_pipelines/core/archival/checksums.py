@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -53,7 +54,8 @@ def in_postgres(connection: Connection, table: str, columns: Sequence[Column]) -
         f"select count(*), {', '.join(parts)}"
         f" from (select *, uuid_hash_extended(id, 0) as seed from {table}) as seeded"
     )
-    rows, *found = connection.execute(text(statement.replace(":", r"\:"))).one()
+    row: Sequence[Any] = connection.execute(text(statement.replace(":", r"\:"))).one()
+    rows, found = row[0], row[1:]
     pairs = zip(found[::2], found[1::2], strict=True)
     return Checksums(
         rows,

@@ -37,7 +37,8 @@ def read_partition(
 
     Raises adbc_driver_manager.Error.
     """
-    from adbc_driver_postgresql import dbapi  # noqa: PLC0415 (a driver only archival needs)
+    # a driver that only archival needs
+    from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]  # noqa: PLC0415
 
     with dbapi.connect(dsn) as connection, connection.cursor() as cursor:
         cursor.adbc_statement.set_options(

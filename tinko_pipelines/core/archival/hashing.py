@@ -90,7 +90,8 @@ def _read(data: NDArray[np.uint8], starts: Any, lengths: Any = None) -> Words:
     found = data[starts[:, None] + _STEPS]
     if lengths is not None:
         found[lengths[:, None] <= _STEPS] = 0
-    return found.view("<u4")
+    blocks: Words = found.view("<u4")
+    return blocks
 
 
 def _rotated(value: Words, by: int) -> Words:

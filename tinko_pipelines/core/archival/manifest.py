@@ -47,7 +47,7 @@ class Manifest:
         return self.checksums.rows
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         return sum(one.bytes for one in self.parts)
 
     def dumps(self) -> bytes:
@@ -55,7 +55,7 @@ class Manifest:
             "format": FORMAT,
             **{name: getattr(self, name) for name in ("relation", "month", "low", "high")},
             "rows": self.rows,
-            "bytes": self.bytes,
+            "bytes": self.size,
             "columns": [
                 asdict(one)
                 | dict(zip(("values", "checksum"), self.checksums.values[one.name], strict=True))

@@ -71,7 +71,7 @@ def verified(
         "verified",
         target,
         rows=manifest.rows,
-        bytes=manifest.bytes,
+        bytes=manifest.size,
         manifest_key=manifest_key(target),
         manifest_sha256=sha256,
         wall=wall,

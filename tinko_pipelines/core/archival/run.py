@@ -194,7 +194,7 @@ class _Month:
             verify.require_equal(self.target, found.checksums, again)
         self._detach()
         self._drop(found)
-        return Done(self.step, ArchiveState.DROPPED, None, found.rows, found.bytes)
+        return Done(self.step, ArchiveState.DROPPED, None, found.rows, found.size)
 
     def _record(self) -> Record | None:
         with unit_of_work(self.archivist.owner) as connection:
