@@ -20,8 +20,9 @@ ASSETS = {
     "inbox_events", "events", "failures", "cases", "decisions", "attempts", "attempt_outcomes",
     "stripe_reconciliation", "razorpay_reconciliation", "settlements", "reconciliation_report",
     "finding_repairs",
-    "payer_messages", "partitions", "checked_ledger", "checked_listings", "quarantine", "clickhouse/obligations", "clickhouse/attempts",
-    "clickhouse/failures", "clickhouse/cases", "recovery_daily",
+    "payer_messages", "partitions", "checked_ledger", "checked_listings", "quarantine",
+    "clickhouse/obligations", "clickhouse/attempts", "clickhouse/failures", "clickhouse/cases",
+    "recovery_daily",
 }  # fmt: skip
 SENSORS = {
     "inbox_sensor": 15,
