@@ -242,7 +242,7 @@ where
 -- name: end_records
 -- The listing of [:first, :last] came to its end: each of its days was listed whole, and so were
 -- the disputes of earlier days that are known. Days that had not ended when it began stay open.
--- Index: pk_ingested_days, ix_psp_records_connection_id_day.
+-- Index: pk_ingested_days, ix_psp_records_connection_id_day, ix_psp_records_disputes.
 with days as (
     select k.kind, cast(d.day as date) as day
     from
@@ -259,9 +259,24 @@ with days as (
 ),
 
 standing as (
-    select kind, day, count(*) as rows
+    select
+        kind,
+        day,
+        count(*) as rows
     from psp_records
-    where connection_id = :connection_id and day >= :disputes_from and day <= :last
+    where connection_id = :connection_id and day >= :first and day <= :last
+    group by kind, day
+    union all
+    select
+        kind,
+        day,
+        count(*)
+    from psp_records
+    where
+        connection_id = :connection_id
+        and kind = 'dispute'
+        and day >= :disputes_from
+        and day < :first
     group by kind, day
 )
 
@@ -324,16 +339,22 @@ on conflict (connection_id, kind, day) do update
         last_listed_at = excluded.last_listed_at;
 
 -- name: oldest_to_list
--- The oldest day that late data re-opened, or whose listing was cut short; of active connections.
+-- The oldest of the days :first to :last that late data re-opened, or whose listing was cut short,
+-- and the day that listing began with; of active connections.
 -- Index: ix_ingested_days_reopened; a short table.
-select d.psp, d.day
+select
+    d.psp,
+    d.day,
+    coalesce(cast(d.cursor ->> 'first' as date), d.day) as began_with
 from ingested_days as d
 inner join connections as c on d.connection_id = c.id
 where
     c.status = 'active'
     and (d.state = 'reopened' or d.cursor is not null)
     and d.kind = any(cast(:kinds as text[]))
-order by d.day, d.psp
+    and d.day >= :first
+    and d.day <= :last
+order by d.day, d.psp, began_with
 limit 1;
 
 -- name: days_of

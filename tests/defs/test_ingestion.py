@@ -1,6 +1,7 @@
 """The ingestion assets and their checks on a real database, and the sensor for days to be listed
 again."""
 
+import json
 from datetime import date, timedelta
 
 import dagster as dg
@@ -69,7 +70,7 @@ def test_a_day_is_listed_and_deaf_webhooks_are_an_alert(shop):  # noqa: F811
     assert heard["webhooks_arrive"] is True
 
 
-def test_a_reopened_day_rings_for_its_own_assets(shop):  # noqa: F811
+def test_a_day_to_be_listed_again_rings_for_its_own_assets(shop):  # noqa: F811
     assert isinstance(ring(), dg.SkipReason)
     day = shop.clock.now().date() - timedelta(days=2)
     run(day)
@@ -77,10 +78,23 @@ def test_a_reopened_day_rings_for_its_own_assets(shop):  # noqa: F811
     shop.write("update ingested_days set state = 'reopened' where kind = 'refund'")
     asked = ring()
     assert asked.partition_key == str(day)
+    assert asked.run_config == {"ops": {"stripe_payments": {"config": {"lookback_days": 0}}}}
     assert {one.to_user_string() for one in asked.asset_selection} == {
         "stripe_payments", "stripe_refunds", "stripe_disputes",
     }  # fmt: skip
     run(day)
+    assert isinstance(ring(), dg.SkipReason)
+    # a listing that was cut short goes on with the days it had begun with
+    cursor = {"first": str(day - timedelta(days=3)), "began": "2026-09-25", "after": {}}
+    shop.write(
+        "update ingested_days set cursor = cast(:cursor as jsonb)"
+        " where kind = 'settlement_line' and day = :day",
+        cursor=json.dumps(cursor), day=day,
+    )  # fmt: skip
+    asked = ring()
+    assert asked.run_config == {"ops": {"stripe_settlement": {"config": {"lookback_days": 3}}}}
+    # a day that has no partition is nobody's to list
+    shop.write("update ingested_days set day = '2025-12-31' where cursor is not null")
     assert isinstance(ring(), dg.SkipReason)
 
 

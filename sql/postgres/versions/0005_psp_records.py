@@ -123,6 +123,12 @@ def upgrade():
     ):
         op.create_index(f"ix_{table}_connection_id_{column}", table, ["connection_id", column])
     op.create_index(
+        "ix_psp_records_disputes",
+        "psp_records",
+        ["connection_id", "day"],
+        postgresql_where=sa.text("kind = 'dispute'"),
+    )
+    op.create_index(
         "ix_ingested_days_reopened",
         "ingested_days",
         ["connection_id", "day"],

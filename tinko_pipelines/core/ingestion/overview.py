@@ -61,9 +61,22 @@ def days_of(engine: Engine, psp: Psp, kind: DayKind, first: date, last: date) ->
         ]
 
 
-def oldest_to_list(engine: Engine, kinds: Sequence[DayKind]) -> tuple[Psp, date] | None:
-    """The oldest day that late data re-opened or whose listing was cut short, and its PSP."""
-    values = {"kinds": [kind.value for kind in kinds]}
+@dataclass(frozen=True, slots=True)
+class ToList:
+    """A day to be listed again, with the `lookback_days` before it that a listing which was cut
+    short had begun with."""
+
+    psp: Psp
+    day: date
+    lookback_days: int
+
+
+def oldest_to_list(
+    engine: Engine, kinds: Sequence[DayKind], first: date, last: date
+) -> ToList | None:
+    """The oldest of the days `first` to `last` that late data re-opened, or whose listing was cut
+    short."""
+    values = {"kinds": [kind.value for kind in kinds], "first": first, "last": last}
     with unit_of_work(engine) as connection:
         row = connection.execute(query("ingestion", "oldest_to_list"), values).one_or_none()
-    return None if row is None else (Psp(row.psp), row.day)
+    return None if row is None else ToList(Psp(row.psp), row.day, (row.day - row.began_with).days)

@@ -90,15 +90,17 @@ def reopened_days_sensor(
     """The oldest day that late data re-opened, or whose listing was cut short, is listed again."""
     if context.instance.get_runs_count(dg.RunsFilter(job_name="heal", statuses=UNDER_WAY)):
         return dg.SkipReason("a listing is under way")
-    for kinds in (RECORDS, SETTLED):
-        found = oldest_to_list(platform.engine, kinds)
+    first, last = daily.start.date(), _yesterday(platform).date()
+    for kinds, step in ((RECORDS, "payments"), (SETTLED, "settlement")):
+        found = oldest_to_list(platform.engine, kinds, first, last)
         if found is not None:
-            psp, day = found
             bucket = int(time.time() // BUCKET_SECONDS)
+            config = {"config": {"lookback_days": found.lookback_days}}
             return dg.RunRequest(
-                run_key=f"again:{psp}:{kinds[0]}:{day}:{bucket}",
-                partition_key=day.isoformat(),
-                asset_selection=_keys(kinds, [psp]),
+                run_key=f"again:{found.psp}:{step}:{found.day}:{bucket}",
+                partition_key=found.day.isoformat(),
+                asset_selection=_keys(kinds, [found.psp]),
+                run_config={"ops": {f"{found.psp}_{step}": config}},
                 tags={"tinko/reopened": "true"},
             )
     return dg.SkipReason("no day was re-opened")

@@ -46,6 +46,13 @@ psp_records = Table(
     Index("ix_psp_records_connection_id_day", "connection_id", "day"),
     Index("ix_psp_records_connection_id_payment_id", "connection_id", "payment_id"),
     Index("ix_psp_records_row_version", "row_version"),
+    # few rows, looked at over months with every listing
+    Index(
+        "ix_psp_records_disputes",
+        "connection_id",
+        "day",
+        postgresql_where=sql("kind = 'dispute'"),
+    ),
 )
 
 # movements of the merchant's balance; minor units, money out negative, net = gross - fee
