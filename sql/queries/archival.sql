@@ -83,7 +83,7 @@ returning relation;
 -- (:carrying: it is to). Index: pk_attempts.
 select
     count(*) as rows,
-    count(*) filter (where a.state = any(cast(:unfinished as text []))) as unresolved,
+    count(*) filter (where a.state = any(cast(:unfinished as text[]))) as unresolved,
     count(*) filter (where a.state = 'failed' and a.classified_at is null) as unclassified,
     count(*) filter (
         where
@@ -148,8 +148,8 @@ captured as (
 )
 
 select
-    count(*) filter (where o.state = any(cast(:collectible as text []))) as open_debt,
-    count(*) filter (where c.state = any(cast(:open_cases as text []))) as open_case,
+    count(*) filter (where o.state = any(cast(:collectible as text[]))) as open_debt,
+    count(*) filter (where c.state = any(cast(:open_cases as text[]))) as open_case,
     count(k.obligation_id) as locked,
     count(q.obligation_id) as open_finding,
     count(d.obligation_id) as disputable

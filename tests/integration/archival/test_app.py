@@ -11,6 +11,7 @@ from tinko_pipelines.core.archival.model import Archived
 from tinko_pipelines.core.archival.restore import restore
 from tinko_pipelines.core.archival.run import run
 from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import Conflict, NotFound
 from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
 from tinko_pipelines.core.psp.types import (
@@ -116,3 +117,18 @@ def test_the_check_of_the_bucket_sees_what_is_gone(world):
         work.store.client.delete_object(Bucket=work.store.bucket, Key=key)
     wrong, months = wrong_months(work, "attempts")
     assert (list(wrong), months) == ([str(target.month)], 1)
+
+
+def test_the_ledgers_totals_do_not_change_when_a_month_leaves(database, s3):
+    target = seed(database, debts=10)["attempts"]
+
+    def totals():
+        with unit_of_work(database.worker) as connection:
+            return sorted(connection.execute(query("analytics", "ledger_totals")).all())
+
+    before = totals()
+    assert sum(one.failed for one in before) == 10 * len(TENANTS)
+    assert sum(one.retried for one in before) == 6 * len(TENANTS)
+    (done,) = run(archivist(database, s3.store()), {target})
+    assert done.error is None
+    assert totals() == before
