@@ -20,12 +20,14 @@ from sqlalchemy import text
 from tests.benchmarks.harness import Benchmark, Further, register, timed
 from tests.proofs.prove_outage import postgres_of
 from tests.s3 import S3Server
-from tinko_pipelines.core.archival import checksums, export, manifest, verify
+from tinko_pipelines.core.archival import checksums, export, verify
 from tinko_pipelines.core.archival.columns import read_columns
 from tinko_pipelines.core.archival.model import Target
+from tinko_pipelines.core.archival.store import ArchiveStore
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import libpq_url, make_engine, unit_of_work
 from tinko_pipelines.core.db.partitions import Month
+from tinko_pipelines.core.settings import Settings
 from tinko_pipelines.local.layout import ROOT
 
 ATTEMPTS, LEAST_OF_CEILING, LIMIT_MB, ROUNDS = 5_000_000, 0.7, 512, 5
@@ -82,13 +84,13 @@ _ROWS = """
 """
 _PEAK = """
 import json, resource, sys, tempfile
-from pathlib import Path
-from tests.benchmarks.bench_archive import export_all, verify_all
-order = json.load(sys.stdin)
+from tests.benchmarks.bench_archive import Archiver
 with tempfile.TemporaryDirectory() as folder:
-    parts = export_all(order["url"], order["s3"], Path(folder))
-after_export = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-verify_all(order["url"], order["s3"], parts)
+    archiver = Archiver(**json.load(sys.stdin), folder=folder)
+    archiver.store.clear("archive/")
+    archiver.export()
+    after_export = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    archiver.verify()
 print(json.dumps([after_export, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
 
@@ -108,37 +110,32 @@ def fill(owner, rows):
         connection.execute(text(f"vacuum analyze {TARGET.partition}"))
 
 
-def _store(s3):
-    from tinko_pipelines.core.archival.store import ArchiveStore
-    from tinko_pipelines.core.settings import Settings
+class Archiver:
+    """Export and verification as archival does them; made once, as a run makes it once."""
 
-    return ArchiveStore.from_settings(Settings(**s3))
+    def __init__(self, url, s3, folder):
+        self.url, self.folder = url, Path(folder)
+        self.store = ArchiveStore.from_settings(Settings(**s3))
+        self.owner = make_engine(url, pooled=False)
+        with unit_of_work(self.owner) as connection:
+            self.columns = read_columns(connection, TARGET.partition)
+        self.parts = []
 
+    def export(self):
+        """Over what the last one stored: the same keys."""
+        self.parts = export.export(
+            libpq_url(self.url), TARGET, self.columns, self.store, self.folder
+        )
 
-def _columns(url):
-    owner = make_engine(url, pooled=False)
-    with unit_of_work(owner) as connection:
-        return owner, read_columns(connection, TARGET.partition)
-
-
-def export_all(url, s3, folder):
-    """The export, as archival does it, into a cleared bucket."""
-    _, columns = _columns(url)
-    store = _store(s3)
-    store.clear(manifest.prefix(TARGET))
-    return export.export(libpq_url(url), TARGET, columns, store, folder)
-
-
-def verify_all(url, s3, parts):
-    """Read back and compare; how long each side took, in seconds."""
-    owner, columns = _columns(url)
-    began = time.perf_counter()
-    archive = verify.read_back(_store(s3), TARGET, parts, columns)
-    read = time.perf_counter()
-    with unit_of_work(owner) as connection:
-        postgres = checksums.in_postgres(connection, TARGET.partition, columns)
-    verify.require_equal(TARGET, postgres, archive)
-    return read - began, time.perf_counter() - read
+    def verify(self):
+        """Read back and compare; how long each side took, in seconds."""
+        began = time.perf_counter()
+        archive = verify.read_back(self.store, TARGET, self.parts, self.columns)
+        read = time.perf_counter()
+        with unit_of_work(self.owner) as connection:
+            postgres = checksums.in_postgres(connection, TARGET.partition, self.columns)
+        verify.require_equal(TARGET, postgres, archive)
+        return read - began, time.perf_counter() - read
 
 
 def copy_away(url):
@@ -206,18 +203,14 @@ def archive(scale: float):
         }
         folder, file = Path(scratch) / "parts", Path(scratch) / "peer.parquet"
         folder.mkdir()
-        parts = []
-
-        def ours():
-            parts[:] = export_all(url, address, folder)
-
+        archiver = Archiver(url, address, folder)
         peers = {"adbc_pyarrow": timed(lambda: adbc_to_parquet(url, file), rows)}
         scanner, unavailable = duckdb_scanner(url, file)
         if scanner is not None:
             peers["duckdb_postgres_scanner"] = timed(scanner, rows)
 
         def further():
-            read_back, in_postgres = verify_all(url, address, parts)
+            read_back, in_postgres = archiver.verify()
             order = json.dumps({"url": url, "s3": address})
             said = subprocess.run(
                 [sys.executable, "-c", _PEAK], input=order, cwd=ROOT, capture_output=True,
@@ -226,8 +219,8 @@ def archive(scale: float):
             exported, verified = (round(one / 1024) for one in json.loads(said))
             numbers = {
                 "rows": rows,
-                "files": len(parts),
-                "parquet_mb": round(sum(one.bytes for one in parts) / 1e6, 1),
+                "files": len(archiver.parts),
+                "parquet_mb": round(sum(one.bytes for one in archiver.parts) / 1e6, 1),
                 "verify_read_back_rows_per_s": round(rows / read_back),
                 "verify_in_postgres_rows_per_s": round(rows / in_postgres),
                 "peak_mb_export": exported,
@@ -240,7 +233,7 @@ def archive(scale: float):
 
         yield Benchmark(
             unit="rows/s",
-            ours=timed(ours, rows),
+            ours=timed(archiver.export, rows),
             ceiling=timed(lambda: copy_away(url), rows),
             peers=peers,
             ratio_to_ceiling=LEAST_OF_CEILING,

@@ -24,7 +24,7 @@ from tinko_pipelines.core.archival.model import Target
 from tinko_pipelines.core.archival.store import ArchiveStore
 from tinko_pipelines.core.recovery.points import Point, no_point
 
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
 _AHEAD = 1  # batches that wait for the writer
 # files that wait for the upload: more would fill the disk where S3 is slow
 _FILES_AHEAD = 4
