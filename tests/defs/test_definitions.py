@@ -20,6 +20,7 @@ ASSETS = {
     "inbox_events", "events", "failures", "cases", "decisions", "attempts", "attempt_outcomes",
     "stripe_reconciliation", "razorpay_reconciliation", "settlements", "reconciliation_report",
     "finding_repairs",
+    "archive_inbox_events", "archive_attempts", "archive_notification_deliveries",
     "payer_messages", "partitions", "checked_ledger", "checked_listings", "quarantine",
     "clickhouse/obligations", "clickhouse/attempts", "clickhouse/failures", "clickhouse/cases",
     "recovery_daily",
@@ -41,6 +42,7 @@ SCHEDULES = {
     "daily_maintenance": "5 0 * * *",
     "analytics_hourly": "7 * * * *",
     "quality_hourly": "37 * * * *",
+    "monthly_archival": "40 3 5 * *",
 }
 
 
