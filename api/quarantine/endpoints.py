@@ -12,7 +12,7 @@ from api.dependencies import ServicesOf, Tenant, require_key
 from api.quarantine import schemas
 from tinko_pipelines.core.quality.model import QuarantineState, Source
 from tinko_pipelines.core.quality.quarantine import Which, held
-from tinko_pipelines.core.quality.replaying import let_back
+from tinko_pipelines.core.quality.replaying import TENANTS, let_back
 from tinko_pipelines.core.tenants.api_keys import KeyOwner
 
 MAX_BODY = 64 * 1024
@@ -46,7 +46,8 @@ def replay_entries(
     """Let rows back the way they came; what is refused again is held again."""
     which = Which(tuple(asked.ids), asked.reason)
     by = f"key:{owner.key_id}"
-    return schemas.Replayed(replayed=let_back(connection, which, services.clock.now(), by))
+    count = let_back(connection, which, services.clock.now(), by, TENANTS)
+    return schemas.Replayed(replayed=count)
 
 
 @router.post("/{entry_id}/replay")
@@ -56,4 +57,5 @@ def replay_entry(
     """Let one row back. One that is not held (any more) is not found."""
     which = Which((entry_id,))
     by = f"key:{owner.key_id}"
-    return schemas.Replayed(replayed=let_back(connection, which, services.clock.now(), by))
+    count = let_back(connection, which, services.clock.now(), by, TENANTS)
+    return schemas.Replayed(replayed=count)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -94,8 +95,15 @@ class Session:
         self.context.variables.progress_bars = ProgressBarsConfig(
             globally=False, metric_calculations=False
         )
+        self._forget_its_site()
         self._source = self.context.data_sources.add_pandas("rows since the last check")
         self._validated = 0
+
+    def _forget_its_site(self) -> None:
+        """Each context comes with a site of its own in a folder that nobody would remove."""
+        for name, site in dict(self.context.variables.data_docs_sites or {}).items():
+            self.context.delete_data_docs_site(name)
+            shutil.rmtree(site["store_backend"]["base_directory"], ignore_errors=True)
 
     def validate(self, name: str, frame: pd.DataFrame, configured: Sequence[Any]) -> Any:
         """Hold a frame against expectations; the result is one page of the batch's."""

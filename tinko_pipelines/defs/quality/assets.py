@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.quality.due import due
 from tinko_pipelines.core.quality.model import QuarantineState
 from tinko_pipelines.core.quality.quarantine import counts, held
@@ -13,6 +14,9 @@ from tinko_pipelines.core.quality.suite import LEDGER, LISTINGS, Severity, suite
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
 GROUP = "quality"
+# what is carried is checked in the run that carries it
+ANALYTICS = "analytics"
+LISTED = ("payments", "refunds", "disputes", "settlement_lines", "payouts")
 SEVERITIES = {
     Severity.ERROR: dg.AssetCheckSeverity.ERROR,
     Severity.WARN: dg.AssetCheckSeverity.WARN,
@@ -45,12 +49,12 @@ def _specs(asset: str, frames: Sequence[str]) -> list[dg.AssetCheckSpec]:
 
 
 def _checked(
-    name: str, frames: Sequence[str], deps: Sequence[str], description: str
+    name: str, group: str, frames: Sequence[str], deps: Sequence[str], description: str
 ) -> dg.AssetsDefinition:
     @dg.asset(
         name=name,
         deps=list(deps),
-        group_name=GROUP,
+        group_name=group,
         owners=OWNERS,
         kinds={"python", "postgres"},
         description=description,
@@ -147,6 +151,7 @@ def quality() -> dg.Definitions:
         assets=[
             _checked(
                 "checked_ledger",
+                ANALYTICS,
                 LEDGER,
                 ["events", "failures", "cases", "decisions", "attempts", "attempt_outcomes"],
                 "Rows of the ledger since the last check, held against their suites before they"
@@ -154,8 +159,9 @@ def quality() -> dg.Definitions:
             ),
             _checked(
                 "checked_listings",
+                GROUP,
                 LISTINGS,
-                ["stripe_payments", "razorpay_payments"],
+                [f"{psp}_{kind}" for psp in Psp for kind in LISTED],
                 "What PSPs listed since the last check, held against its suites before it is"
                 " reconciled.",
             ),

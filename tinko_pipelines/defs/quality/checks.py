@@ -1,5 +1,7 @@
 """Whether ClickHouse holds the rows of the ledger."""
 
+from collections.abc import Iterator, Sequence
+
 import dagster as dg
 
 from tinko_pipelines.core.analytics import sink
@@ -7,48 +9,59 @@ from tinko_pipelines.core.quality import stores
 from tinko_pipelines.defs.analytics.resources import ClickHouseResource
 from tinko_pipelines.defs.platform import Platform
 
+CARRIED = dg.AssetKey(["clickhouse", "sink_positions"])
+LOST, DOUBLED = "no_row_is_lost", "no_row_is_doubled"
 SHOWN = 50
 
 
-def _found(platform: Platform, clickhouse: ClickHouseResource) -> list[stores.Gap] | None:
+def _specs() -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(
+            LOST,
+            asset=CARRIED,
+            description="No row of the ledger's last 35 days is missing in ClickHouse.",
+        ),
+        dg.AssetCheckSpec(
+            DOUBLED,
+            asset=CARRIED,
+            description="ClickHouse has no row of the last 35 days that the ledger has not.",
+        ),
+    ]
+
+
+@dg.multi_asset_check(specs=_specs(), pool="clickhouse")
+def both_stores_hold_the_same_rows(
+    platform: Platform, clickhouse: ClickHouseResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Counts by organisation and relation; what moved since it was carried may be on either."""
     if not sink.enabled(platform.settings):
-        return None
+        for name in (LOST, DOUBLED):
+            yield dg.AssetCheckResult(
+                passed=True,
+                asset_key=CARRIED,
+                check_name=name,
+                metadata={"skipped": "there is no ClickHouse sink"},
+            )
+        return
     with clickhouse.client() as client:
-        return stores.rows_of_both(platform.engine, client, platform.clock.now())
+        found = stores.rows_of_both(platform.engine, client, platform.clock.now())
+    yield _result(LOST, [one for one in found if one.lost])
+    yield _result(DOUBLED, [one for one in found if not one.lost])
 
 
-def _result(found: list[stores.Gap] | None, *, lost: bool) -> dg.AssetCheckResult:
-    if found is None:
-        return dg.AssetCheckResult(passed=True, metadata={"skipped": "there is no ClickHouse sink"})
-    mine = [one for one in found if one.lost is lost]
+def _result(name: str, found: Sequence[stores.Gap]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        passed=not mine,
+        passed=not found,
+        asset_key=CARRIED,
+        check_name=name,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={
-            "gaps": len(mine),
-            "first": dg.MetadataValue.md("\n".join(f"- {one}" for one in mine[:SHOWN])),
+            "gaps": len(found),
+            "first": dg.MetadataValue.md("\n".join(f"- {one}" for one in found[:SHOWN])),
         },
     )
 
 
-@dg.asset_check(
-    asset=dg.AssetKey(["clickhouse", "sink_positions"]),
-    description="No row of the ledger is missing in ClickHouse, by organisation and relation.",
-)
-def no_row_is_lost(platform: Platform, clickhouse: ClickHouseResource) -> dg.AssetCheckResult:
-    """Counts of the last 35 days; what moved since it was carried may be on either side."""
-    return _result(_found(platform, clickhouse), lost=True)
-
-
-@dg.asset_check(
-    asset=dg.AssetKey(["clickhouse", "sink_positions"]),
-    description="No row in ClickHouse is more than the ledger has, by organisation and relation.",
-)
-def no_row_is_doubled(platform: Platform, clickhouse: ClickHouseResource) -> dg.AssetCheckResult:
-    """The other side of the same counts."""
-    return _result(_found(platform, clickhouse), lost=False)
-
-
 @dg.definitions
 def quality_checks() -> dg.Definitions:
-    return dg.Definitions(asset_checks=[no_row_is_lost, no_row_is_doubled])
+    return dg.Definitions(asset_checks=[both_stores_hold_the_same_rows])
