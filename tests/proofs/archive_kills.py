@@ -47,13 +47,14 @@ class Scene:
         self.before = {one: contents(database, one) for one in self.targets}
         self.rows = sum(len(one) for one in self.before.values())
 
-    def order(self, what, **death):
+    def order(self, what, targets=None, **death):
         return Order(
             what, self.database.url("tinko_owner"), self.database.url("tinko_worker"),
             {"s3_bucket": self.store.bucket, "s3_endpoint_url": self.server.url,
              "s3_access_key": ACCESS, "s3_secret_key": SECRET},
             NOW.isoformat(), RETENTION,
-            [(one.relation, str(one.month)) for one in self.targets], **death,
+            [(one.relation, str(one.month)) for one in targets or self.targets],
+            **death,
         )  # fmt: skip
 
     def kill(self):
@@ -123,7 +124,9 @@ class Scene:
             again = in_arrow(read_parts(self.store, one, found.parts), found.columns)
             if again != found.checksums:
                 yield f"lost: {one} has other checksums than its manifest"
-        self.workers.work(self.order("restore"))
+        # those that were back before the kill stay
+        left = [one for one in self.targets if known[one].state is ArchiveState.DROPPED]
+        self.workers.work(self.order("restore", left))
         yield from self.compare()
 
     def compare(self):
