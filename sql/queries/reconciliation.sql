@@ -18,7 +18,7 @@ from psp_records as r
 where r.connection_id = :connection_id and r.day = :day and r.kind = 'payment';
 
 -- name: day_ledger
--- Our attempts that are payments of the day [:start, :end): by their own time, unless the PSP
+-- Our attempts that are payments of the day [:since, :until): by their own time, unless the PSP
 -- lists them on another day, and by what the PSP lists on :day.
 -- Indexes: ix_attempts_connection_id_occurred_at, ix_psp_records_connection_id_day, pk_psp_refs.
 with wanted as (
@@ -26,8 +26,8 @@ with wanted as (
     from attempts as a
     where
         a.connection_id = :connection_id
-        and a.occurred_at >= :start
-        and a.occurred_at < :end
+        and a.occurred_at >= :since
+        and a.occurred_at < :until
         and a.psp_payment_id is not null
         and not exists (
             select 1 from psp_records as r
@@ -64,7 +64,7 @@ order by a.currency;
 
 -- name: day_lines
 -- All lines about the day's payments, their refunds and disputes; and payment lines of the day
--- [:start, :end) about payments that the PSP does not list. Indexes: those of settlement_lines on
+-- [:since, :until) about payments that the PSP does not list. Indexes: those of settlement_lines on
 -- payment_id, source_id and day, ix_psp_records_connection_id_payment_id.
 with payments as (
     select r.payment_id
@@ -89,8 +89,8 @@ wanted as (
     where
         l.connection_id = :connection_id
         and l.kind = 'payment'
-        and l.created_at >= :start
-        and l.created_at < :end
+        and l.created_at >= :since
+        and l.created_at < :until
         and l.day >= :day
         and not exists (
             select 1 from psp_records as r
@@ -154,12 +154,12 @@ where p.connection_id = :connection_id and p.day = :day;
 -- Index: uq_findings_dedupe_key.
 with found as (
     select *
-    from unnest(  -- noqa: PRS
-        cast(:ids as uuid []), cast(:kinds as text []), cast(:severities as text []),
-        cast(:legs as text []), cast(:dedupe_keys as text []), cast(:subject_ids as text []),
-        cast(:payment_ids as text []), cast(:obligation_ids as uuid []),
-        cast(:amounts as bigint []), cast(:currencies as text []), cast(:owners as text []),
-        cast(:evidences as jsonb []), cast(:proposals as jsonb [])
+    from unnest(
+        cast(:ids as uuid[]), cast(:kinds as text[]), cast(:severities as text[]),
+        cast(:legs as text[]), cast(:dedupe_keys as text[]), cast(:subject_ids as text[]),
+        cast(:payment_ids as text[]), cast(:obligation_ids as uuid[]),
+        cast(:amounts as bigint[]), cast(:currencies as text[]), cast(:owners as text[]),
+        cast(:evidences as jsonb[]), cast(:proposals as jsonb[])
     ) as t (
         id, kind, severity, leg, dedupe_key, subject_id, payment_id, obligation_id, amount_minor,
         currency, owner, evidence, proposal
@@ -169,7 +169,7 @@ with found as (
 before as (
     select f.dedupe_key, f.state
     from findings as f
-    where f.dedupe_key = any(cast(:dedupe_keys as text []))
+    where f.dedupe_key = any(cast(:dedupe_keys as text[]))
 ),
 
 saved as (
@@ -258,7 +258,8 @@ where
 -- name: days_that_differ
 -- Days on which ledger = matched + findings, or the same of the PSP's side, does not hold. Index:
 -- pk_reconciled_days where :psp is given its days; else all.
-select d.connection_id, d.day, d.currency, d.ledger_minor, d.psp_minor, d.matched_minor,
+select
+    d.connection_id, d.day, d.currency, d.ledger_minor, d.psp_minor, d.matched_minor,
     d.findings_minor, d.psp_findings_minor
 from reconciled_days as d
 where
@@ -335,9 +336,10 @@ order by l.connection_id, l.source_id, l.settled_at nulls last, l.line_id;
 select p.connection_id, p.payout_id, p.status, p.utr, b.payout_id as again
 from payouts as p
 left join settlement_lines as b
-    on p.connection_id = b.connection_id
-    and p.payout_id = b.source_id
-    and b.kind = 'payout_failure'
+    on
+        p.connection_id = b.connection_id
+        and p.payout_id = b.source_id
+        and b.kind = 'payout_failure'
 where
     p.connection_id = any(cast(:connection_ids as uuid[]))
     and p.payout_id = any(cast(:payout_ids as text[]));
@@ -510,7 +512,7 @@ where
     and (cast(:last as date) is null or d.day <= :last)
     and (cast(:psp as text) is null or d.psp = :psp)
     and (cast(:currency as text) is null or d.currency = :currency)
-order by d.day desc, d.psp, d.connection_id, d.currency
+order by d.day desc, d.psp asc, d.connection_id asc, d.currency asc
 limit :limit;
 
 -- name: day_findings

@@ -49,4 +49,4 @@ def findings(
         ledger=ledger,
         psp=psp,
         line=line,
-    ).cast(dict(FINDINGS))
+    ).cast(FINDINGS)

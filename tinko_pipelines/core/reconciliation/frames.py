@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -45,7 +46,7 @@ LEDGER_STANDING: Mapping[AttemptState, Standing] = {
     AttemptState.CANCELLED: Standing.FAILED,
 }
 
-_SIDE = {
+_SIDE: dict[str, Any] = {
     "connection_id": pl.String,
     "payment_id": pl.String,
     "status": pl.String,  # a Standing
@@ -89,17 +90,16 @@ PAYOUTS = pl.Schema(
     }
 )
 # refunds or disputes as the PSP has them
-AFTERMATH = pl.Schema(
-    {
-        "connection_id": pl.String,
-        "object_id": pl.String,
-        "payment_id": pl.String,
-        "status": pl.String,
-        "amount_minor": pl.Int64,
-        "currency": pl.String,
-        "since": INSTANT,  # since when it stands so
-    }
-)
+_AFTER: dict[str, Any] = {
+    "connection_id": pl.String,
+    "object_id": pl.String,
+    "payment_id": pl.String,
+    "status": pl.String,
+    "amount_minor": pl.Int64,
+    "currency": pl.String,
+    "since": INSTANT,  # since when it stands so
+}
+AFTERMATH = pl.Schema(_AFTER)
 # disputes as the ledger has them
 KNOWN_DISPUTES = pl.Schema(
     {

@@ -95,13 +95,15 @@ def _differences(both: pl.DataFrame) -> list[pl.DataFrame]:
 
 def _duplicates(rows: pl.DataFrame, of_ledger: bool) -> pl.DataFrame:
     """One finding per payment, over what it is counted too much."""
-    side, columns = ("ledger", _LEDGER) if of_ledger else ("psp", COMPARED)
     grouped = rows.group_by(KEY, maintain_order=True).agg(
         pl.col("currency").first(),
         pl.col("amount_minor").slice(1).sum(),
-        pl.struct(columns).alias("rows"),
+        pl.struct(_LEDGER if of_ledger else COMPARED).alias("rows"),
     )
-    return findings(grouped, FindingKind.DUPLICATE, Leg.LEDGER, **{side: said(("rows",))})
+    rows_of = said(("rows",))
+    if of_ledger:
+        return findings(grouped, FindingKind.DUPLICATE, Leg.LEDGER, ledger=rows_of)
+    return findings(grouped, FindingKind.DUPLICATE, Leg.LEDGER, psp=rows_of)
 
 
 def match_disputes(disputes: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:

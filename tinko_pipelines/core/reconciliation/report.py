@@ -43,8 +43,8 @@ class Report:
 
     first: date
     last: date
-    days: Sequence[Mapping[str, Any]]
-    findings: Sequence[Mapping[str, Any]]
+    days: Sequence[Any]
+    findings: Sequence[Any]
     made_at: datetime
 
     @property
@@ -64,7 +64,7 @@ def read(
     found = connection.execute(
         query("reconciliation", "day_findings"), wanted | {"limit": MOST_FINDINGS}
     )
-    return Report(first, last, list(days.mappings()), list(found.mappings()), now)
+    return Report(first, last, days.mappings().all(), found.mappings().all(), now)
 
 
 def label(kind: str) -> str:

@@ -70,23 +70,25 @@ def _payments(
     same_money = pl.col("currency") == pl.col(f"currency{_OF}")
     other_sum = pl.col("amount_minor") - pl.col(f"amount_minor{_OF}")
     line = said([*_LINE], present="line_id")
-    seen = {"psp": said(_PSP), "line": _line_of_pair()}
+    psp, of_pair = said(_PSP), _line_of_pair()
     without = strange.join(captured, on=KEY, how="anti")
     return [
-        findings(pairs.filter(open_line & due), K.UNSETTLED, Leg.SETTLEMENT, **seen),
+        findings(pairs.filter(open_line & due), K.UNSETTLED, Leg.SETTLEMENT, psp=psp, line=of_pair),
         findings(
             pairs.filter(there & same_money & (other_sum != 0)),
             K.AMOUNT,
             Leg.SETTLEMENT,
             amount=other_sum.abs(),
-            **seen,
+            psp=psp,
+            line=of_pair,
         ),
         findings(
             # settled in another currency at a stated rate is no fault: both are kept, none compared
             pairs.filter(there & ~same_money & pl.col("exchange_rate").is_null()),
             K.CURRENCY,
             Leg.SETTLEMENT,
-            **seen,
+            psp=psp,
+            line=of_pair,
         ),
         findings(without, K.SETTLED_WITHOUT_CAPTURE, Leg.SETTLEMENT, line=line),
     ]

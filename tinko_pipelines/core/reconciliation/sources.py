@@ -52,8 +52,8 @@ def read_books(connection: Connection, whose: Whose, day: date) -> Books:
     wanted = {
         "connection_id": whose.connection_id,
         "day": day,
-        "start": start,
-        "end": start + timedelta(days=1),
+        "since": start,
+        "until": start + timedelta(days=1),
     }
 
     def rows(name: str, schema: pl.Schema, **more: Any) -> pl.DataFrame:
