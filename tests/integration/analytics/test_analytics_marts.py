@@ -29,7 +29,7 @@ def project(clickhouse_server, tmp_path_factory) -> DbtProject:
 def refresh(engine, client, clock, project):
     """Carry and build the mart and what it is made of, with their tests."""
 
-    def refreshed(select: str = "+recovery_daily") -> None:
+    def refreshed(select: str = "+recovery_daily int_messages") -> None:
         sink.run(engine, client, clock)
         project.build(select)
 
@@ -116,7 +116,7 @@ def test_a_failure_without_classification_is_visible(client, ledger, project, en
     ledger.attempt(debt, START)
     sink.run(engine, client, clock)
     with pytest.raises(DbtFailed, match="recovery_daily_is_classified") as failed:
-        project.build("+recovery_daily")
+        project.build("+recovery_daily int_messages")
     assert {node.name for node in failed.value.nodes if node.failed} == {
         "recovery_daily_is_classified"
     }
