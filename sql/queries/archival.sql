@@ -105,11 +105,22 @@ from inbox_events as e
 where e.id >= :low and e.id < :high;
 
 -- name: rows_held_notification_deliveries
--- Deliveries of ids in [:low, :high) whose message is not final.
+-- Deliveries of ids in [:low, :high) whose message is not final, and those the sink has yet to
+-- carry (:carrying: it is to).
 -- Indexes: pk_notification_deliveries, pk_outbox.
 select
     count(*) as rows,
-    count(*) filter (where m.state in ('pending', 'sending')) as pending_message
+    count(*) filter (where m.state in ('pending', 'sending')) as pending_message,
+    count(*) filter (
+        where
+        cast(:carrying as boolean)
+        and n.row_version >= coalesce(
+            (
+                select min(w.position) from sink_watermarks as w
+                where w.relation = 'notification_deliveries'
+            ), 0
+        )
+    ) as uncarried
 from notification_deliveries as n
 left join outbox as m on n.outbox_id = m.id
 where n.id >= :low and n.id < :high;

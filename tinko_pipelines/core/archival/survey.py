@@ -35,6 +35,12 @@ _SIZE = text(
 )
 # an attempt's row may be older than its capture: by a late authorisation, a debit that takes days
 _CAPTURE_DELAY = timedelta(days=62)
+# what the query of each relation's own rows takes beside its bounds
+_ASKED = {
+    "attempts": ("unfinished", "carrying"),
+    "inbox_events": (),
+    "notification_deliveries": ("carrying",),
+}
 _OPEN_CASES = sorted(one.value for one in {*ACTIVE_CASES, CaseState.DISPUTED})
 _UNFINISHED = sorted(one.value for one in {*OPEN_ATTEMPTS, AttemptState.SCHEDULED})
 
@@ -94,7 +100,7 @@ def look(
     bounds = {"low": target.low, "high": target.high}
     extra = {"unfinished": _UNFINISHED, "carrying": carrying}
     own = query("archival", f"rows_held_{target.relation}")
-    wanted = extra if target.relation == "attempts" else {}
+    wanted = {name: extra[name] for name in _ASKED[target.relation]}
     counted = dict(connection.execute(own, bounds | wanted).mappings().one())
     since = policy.now - DISPUTE_WINDOW
     debts = connection.execute(
