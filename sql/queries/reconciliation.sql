@@ -527,3 +527,25 @@ where
     and f.leg is not null
 order by f.day, f.kind, f.subject_id
 limit :limit;
+
+-- name: days_to_revisit
+-- Days of [:since, :before) with a finding that stands, or with captures that were not all settled
+-- when they were last looked at: these become late, or close, after their window is over.
+-- Indexes: ix_findings_connection_id_day, pk_reconciled_days.
+select f.day
+from findings as f
+where
+    f.connection_id = :connection_id
+    and f.day >= :since
+    and f.day < :before
+    and f.state <> 'fixed'
+    and f.leg is not null
+union
+select d.day
+from reconciled_days as d
+where
+    d.connection_id = :connection_id
+    and d.day >= :since
+    and d.day < :before
+    and d.settled_minor < d.psp_minor
+order by day;

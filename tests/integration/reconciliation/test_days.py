@@ -18,7 +18,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.psp.operations import RefundStatus
 from tinko_pipelines.core.psp.records import PspRecord, RecordKind
 from tinko_pipelines.core.psp.types import DisputeStatus, PaymentStatus, Ref, RefKind
-from tinko_pipelines.core.reconciliation.run import days_that_differ
+from tinko_pipelines.core.reconciliation.run import days_that_differ, days_to_revisit
 
 NEXT = DAY + timedelta(days=1)
 FAILED = record("ch_1", PaymentStatus.FAILED, at=NOW)
@@ -135,3 +135,16 @@ def test_money_that_does_not_add_up_is_told(stage):
     stage.write("update reconciled_days set matched_minor = 999")
     (told,) = days_that_differ(stage.engine)
     assert "ledger 1000" in told
+
+
+def test_days_that_are_not_done_with_are_looked_at_again(stage):
+    stage.listed(FAILED, record())
+    stage.reconcile()
+    assert stage.reconcile(NEXT).kinds == {"unsettled": 1}
+    later = DAY + timedelta(days=20)
+    assert days_to_revisit(stage.engine, stage.mine, later) == [NEXT]
+    assert days_to_revisit(stage.engine, stage.mine, NEXT) == []
+    assert days_to_revisit(stage.engine, stage.mine, DAY + timedelta(days=90)) == []
+    stage.listed(lines=[line()], payouts=[payout()])
+    assert stage.reconcile(NEXT).changes["closed"] == 1
+    assert days_to_revisit(stage.engine, stage.mine, later) == []

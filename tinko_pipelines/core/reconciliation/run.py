@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 from sqlalchemy import Engine
@@ -21,6 +21,8 @@ from tinko_pipelines.core.reconciliation.totals import Totals, totals
 from tinko_pipelines.core.tenants.connections import list_connections
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+# how long a day is looked at again for what was not settled or found on it
+REVISITED = timedelta(days=45)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,17 @@ def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayR
         changes = save_day(connection, whose, day, found, sums, now)
     kinds = dict(found.group_by("kind").agg(pl.len()).iter_rows())
     return DayReport(whose, day, sums, Counter(kinds), Counter(changes))
+
+
+def days_to_revisit(engine: Engine, whose: Whose, before: date) -> list[date]:
+    """Days ahead of `before` that are not done with: findings that stand, captures not settled."""
+    wanted = {
+        "connection_id": whose.connection_id,
+        "before": before,
+        "since": before - REVISITED,
+    }
+    with unit_of_work(engine) as connection:
+        return list(connection.scalars(query("reconciliation", "days_to_revisit"), wanted))
 
 
 def days_that_differ(engine: Engine, psp: Psp | None = None) -> list[str]:
