@@ -23,7 +23,10 @@ ASSETS = {
     "archive_inbox_events", "archive_attempts", "archive_notification_deliveries",
     "payer_messages", "partitions", "checked_ledger", "checked_listings", "quarantine",
     "clickhouse/obligations", "clickhouse/attempts", "clickhouse/failures", "clickhouse/cases",
-    "recovery_daily",
+    "clickhouse/decisions", "clickhouse/outbox", "clickhouse/notification_deliveries",
+    "clickhouse/settlement_lines", "clickhouse/payouts", "recovery_daily", "recovery_by_attempt",
+    "recovery_by_hour", "decline_codes", "recovery_cohorts", "policy_effect", "rule_effect",
+    "channel_performance", "at_risk", "settlement_daily", "payouts_daily", "dbt_docs",
 }  # fmt: skip
 SENSORS = {
     "inbox_sensor": 15,

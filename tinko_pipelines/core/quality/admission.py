@@ -130,7 +130,9 @@ class _Seen(BaseModel):
     def _together(self, info: Any) -> _Seen:
         _in_time(self.created_at, info.context["latest"] + CYCLE_AHEAD)
         # a dispute may be settled in the merchant's own currency: it is not asked here
-        said = {self.currency, *(one.currency for one in self.payments)} - {None}
+        said = {one.currency for one in self.payments}
+        if self.currency is not None:
+            said.add(self.currency)
         if len(said) > 1:
             raise PydanticCustomError(
                 "event_currencies_mixed", "{all} in one event", {"all": ", ".join(sorted(said))}

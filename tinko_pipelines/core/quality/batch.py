@@ -27,7 +27,7 @@ from tinko_pipelines.core.quality.quarantine import set_aside
 from tinko_pipelines.core.quality.suite import LEDGER, LISTINGS, Ask, suite
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
 
 # so many refused rows are set aside whatever their share is; past them, this share of a batch
 FEW, SHARE = 20, 0.05

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tinko_pipelines.core.quality.suite import Ask, Severity, Suite, filled
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
 
 KEY = "id"
 # values of a failed expectation that are told; the rows themselves are in the quarantine

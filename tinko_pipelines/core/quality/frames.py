@@ -18,7 +18,7 @@ from tinko_pipelines.core.money import exponent
 from tinko_pipelines.core.quality.suite import LEDGER, LISTINGS
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
 
 # rows of one batch: enough that a suite's fixed cost is small beside it, 100 MB at most
 BATCH = 50_000

@@ -70,11 +70,10 @@ def rows_of_both(engine: Engine, client: Client, now: datetime) -> list[Gap]:
     """
     since = id_floor(now - TRAILING)
     with reaching_clickhouse("counting the rows of the ledger"):
-        positions = dict(
-            client.query(
-                f"select relation, max(position) from {DATABASE}.sink_positions group by relation"
-            ).result_rows
-        )
+        carried = client.query(
+            f"select relation, max(position) from {DATABASE}.sink_positions group by relation"
+        ).result_rows
+        positions = {str(relation): int(position) for relation, position in carried}
         found = {
             (relation, str(org_id)): int(rows)
             for relation, key in KEYS.items()
@@ -85,7 +84,7 @@ def rows_of_both(engine: Engine, client: Client, now: datetime) -> list[Gap]:
                 parameters={"since": now - TRAILING},
             ).result_rows
         }
-    values = {relation: int(positions.get(relation, 0)) for relation in KEYS}
+    values = {relation: positions.get(relation, 0) for relation in KEYS}
     with unit_of_work(engine) as connection:
         rows = connection.execute(query("quality", "rows_to_find"), values | {"since": since})
         wanted = {

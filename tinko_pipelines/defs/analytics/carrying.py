@@ -22,9 +22,8 @@ WRITERS: Mapping[str, Sequence[str]] = {
     "decisions": ["decisions"],
     "outbox": ["decisions", "payer_messages"],
     "notification_deliveries": ["payer_messages"],
-    # listed by ingestion
-    "settlement_lines": [],
-    "payouts": [],
+    "settlement_lines": ["stripe_settlement_lines", "razorpay_settlement_lines"],
+    "payouts": ["stripe_payouts", "razorpay_payouts"],
     # written by people and their tools
     "policy_versions": [],
     "rule_versions": [],
