@@ -8,7 +8,9 @@ from tinko_pipelines.core.analytics.compare import built_to
 from tinko_pipelines.core.analytics.dbt import DbtProject
 
 AT_ONCE = """
-select failed.day, count(), sum(due_minor), countIf(c.state = 'recovered'), countIf(c.state = 'exhausted')
+select
+    failed.day, count(), sum(due_minor),
+    countIf(c.state = 'recovered'), countIf(c.state = 'exhausted')
 from (
     select obligation_id, toDate(min(failed_at), 'UTC') as day
     from tinko.failures final group by obligation_id

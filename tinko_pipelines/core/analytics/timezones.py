@@ -6,9 +6,10 @@ these two tables, which come from the places of core/recovery and the IANA datab
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from clickhouse_connect.driver.client import Client
@@ -45,7 +46,7 @@ def fill(client: Client) -> None:
 
 
 def _replace(
-    client: Client, table: str, columns: list[str], rows: list[tuple[object, ...]]
+    client: Client, table: str, columns: list[str], rows: Sequence[tuple[Any, ...]]
 ) -> None:
     names = ", ".join(columns)
     known = client.query(f"select {names} from {DATABASE}.{table} final").result_rows
