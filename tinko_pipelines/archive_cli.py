@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from tinko_pipelines.core.archival.archivist import Archivist
+    from tinko_pipelines.core.archival.departure import Done
     from tinko_pipelines.core.archival.plan import Step
-    from tinko_pipelines.core.archival.run import Archivist, Done
 
 app = typer.Typer(help="Closed months to S3 and back.", no_args_is_help=True)
 Table = Annotated[str, typer.Argument(metavar="TABLE", help="attempts, inbox_events, …")]
@@ -28,7 +29,7 @@ def archivist(actor: str | None = None) -> Archivist:
     from tinko_pipelines.cli import embedded_by_default
 
     embedded_by_default()
-    from tinko_pipelines.core.archival.run import Archivist
+    from tinko_pipelines.core.archival.archivist import Archivist
     from tinko_pipelines.core.db.engine import owner_engine, worker_engine
     from tinko_pipelines.core.settings import get_settings
 

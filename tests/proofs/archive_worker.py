@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tinko_pipelines.core.archival.archivist import Archivist
 from tinko_pipelines.core.archival.model import Target
 from tinko_pipelines.core.archival.records import Hand
 from tinko_pipelines.core.archival.restore import restore
-from tinko_pipelines.core.archival.run import Archivist, run
+from tinko_pipelines.core.archival.run import run
 from tinko_pipelines.core.archival.store import ArchiveStore
 from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.db.engine import make_engine

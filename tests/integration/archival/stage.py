@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import text
 
+from tinko_pipelines.core.archival.archivist import Archivist
 from tinko_pipelines.core.archival.model import Target
 from tinko_pipelines.core.archival.points import LABELS  # noqa: F401
 from tinko_pipelines.core.archival.records import Hand
-from tinko_pipelines.core.archival.run import Archivist
 from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.recovery.points import no_point
 from tinko_pipelines.demo.closed_month import Tenant, seed_closed_month

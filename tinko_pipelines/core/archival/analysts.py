@@ -15,10 +15,10 @@ from clickhouse_connect.driver.client import Client
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
 from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable, reaching_clickhouse
 from tinko_pipelines.core.archival import records
+from tinko_pipelines.core.archival.archivist import Archivist
 from tinko_pipelines.core.archival.columns import Column, read_columns
 from tinko_pipelines.core.archival.manifest import ROOT
 from tinko_pipelines.core.archival.model import ArchiveState
-from tinko_pipelines.core.archival.run import Archivist
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.tables import PARTITIONED
 from tinko_pipelines.core.errors import InvalidInput, TinkoError

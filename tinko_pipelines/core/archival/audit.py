@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tinko_pipelines.core.archival import records, verify
+from tinko_pipelines.core.archival.archivist import Archivist
 from tinko_pipelines.core.archival.model import (
     ArchiveNotVerified,
     ArchiveState,
     ArchiveStoreError,
 )
-from tinko_pipelines.core.archival.run import Archivist
 from tinko_pipelines.core.db.engine import unit_of_work
 
 

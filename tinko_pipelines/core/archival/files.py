@@ -24,8 +24,8 @@ from tinko_pipelines.core.archival.columns import plain
 
 _MEBIBYTE = 1024 * 1024
 GROUP_ROWS = 65_536
-GROUP_BYTES = 8 * _MEBIBYTE
-WAITING_BYTES = 32 * _MEBIBYTE
+GROUP_BYTES = 12 * _MEBIBYTE
+WAITING_BYTES = 48 * _MEBIBYTE
 FILE_BYTES = 32 * _MEBIBYTE
 OPEN_FILES = 64
 # few different values: the rest is not worth a dictionary

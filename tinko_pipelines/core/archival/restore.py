@@ -17,6 +17,7 @@ from pyarrow import csv
 from sqlalchemy import Connection
 
 from tinko_pipelines.core.archival import checksums, records, verify
+from tinko_pipelines.core.archival.archivist import Archivist
 from tinko_pipelines.core.archival.columns import (
     Column,
     fixed_bytes,
@@ -27,7 +28,7 @@ from tinko_pipelines.core.archival.columns import (
 from tinko_pipelines.core.archival.exclusive import exclusive
 from tinko_pipelines.core.archival.manifest import Manifest
 from tinko_pipelines.core.archival.model import ArchiveNotVerified, ArchiveState, Target
-from tinko_pipelines.core.archival.run import Archivist, end_pending
+from tinko_pipelines.core.archival.run import end_pending
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.errors import Conflict, InvalidInput, NotFound

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from tinko_pipelines.core.archival.store import ArchiveStore
 from tinko_pipelines.core.db.engine import owner_engine, worker_engine
 from tinko_pipelines.core.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from tinko_pipelines.core.archival.store import ArchiveStore
 
 
 class ArchiveResource(dg.ConfigurableResource):
@@ -16,7 +18,7 @@ class ArchiveResource(dg.ConfigurableResource):
 
     def archivist(self) -> Any:
         """core.archival's Archivist. Raises nothing where no bucket is set: the plan says so."""
-        from tinko_pipelines.core.archival.run import Archivist  # noqa: PLC0415 (Arrow, ADBC)
+        from tinko_pipelines.core.archival.archivist import Archivist  # noqa: PLC0415 (Arrow, ADBC)
 
         settings = get_settings()
         made = Archivist.from_settings(settings, owner_engine(), worker_engine(), "dagster")
@@ -29,6 +31,8 @@ def store_of(settings: Settings) -> ArchiveStore | None:
         return None
     # two seconds of imports that only a run of archival needs
     from dagster_aws.s3 import S3Resource  # noqa: PLC0415
+
+    from tinko_pipelines.core.archival.store import ArchiveStore  # noqa: PLC0415
 
     access, secret = settings.s3_access_key, settings.s3_secret_key
     resource = S3Resource(
