@@ -87,7 +87,8 @@ class DbtProject:
     def freshness(self) -> list[Node]:
         """Ask each source when it was last carried. Raises DbtFailed for one that is too old."""
         result = self._invoke(["source", "freshness"], manifest=self._parsed())
-        return [_node(item) for item in result.result.results]
+        nodes = (_node(item) for item in result.result.results)
+        return [node for node in nodes if node.kind == "source"]
 
     def _invoke(
         self, arguments: Sequence[str], manifest: Manifest | None, *, write: bool = False
