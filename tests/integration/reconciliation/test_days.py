@@ -148,3 +148,13 @@ def test_days_that_are_not_done_with_are_looked_at_again(stage):
     stage.listed(lines=[line()], payouts=[payout()])
     assert stage.reconcile(NEXT).changes["closed"] == 1
     assert days_to_revisit(stage.engine, stage.mine, later) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "kinds"),
+    [([], {"unsettled": 1}), ([line(payout=None)], {}),
+     ([line(payout=None, on_hold=True)], {"unsettled": 1})],
+)  # fmt: skip
+def test_what_is_available_for_a_payout_by_hand_is_explained(stage, lines, kinds):
+    stage.listed(FAILED, record(), lines=lines, payouts=[payout("po_9", itemised=False)])
+    assert stage.reconcile(NEXT).kinds == kinds

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.matching import match
+from tinko_pipelines.core.reconciliation.settled import explained_by_hand
 from tinko_pipelines.core.reconciliation.sources import Whose, ledger_totals, listed, read_books
 from tinko_pipelines.core.reconciliation.store import save_day
 from tinko_pipelines.core.reconciliation.terms import terms
@@ -60,10 +61,17 @@ def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayR
         if known.settlements_at is not None:
             overdue = terms()[whose.psp].overdue_before(min(now, known.settlements_at))
         found = match(books, overdue)
+        if _pays_out_by_hand(connection, whose):
+            found = explained_by_hand(found)
         sums = totals(books, found, ledger_totals(connection, books.ledger))
         changes = save_day(connection, whose, day, found, sums, now)
     kinds = dict(found.group_by("kind").agg(pl.len()).iter_rows())
     return DayReport(whose, day, sums, Counter(kinds), Counter(changes))
+
+
+def _pays_out_by_hand(connection: Connection, whose: Whose) -> bool:
+    wanted = {"connection_ids": [whose.connection_id]}
+    return bool(connection.scalars(query("reconciliation", "manual_payers"), wanted).all())
 
 
 def days_to_revisit(engine: Engine, whose: Whose, before: date) -> list[date]:

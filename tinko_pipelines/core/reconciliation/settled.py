@@ -164,6 +164,15 @@ def _unseen(rows: pl.DataFrame, lines: pl.DataFrame, kind: FindingKind) -> pl.Da
     )
 
 
+def explained_by_hand(found: pl.DataFrame) -> pl.DataFrame:
+    """Findings without those that manual payouts explain: a capture whose line is in the balance is
+    the merchant's to pay out, and no PSP lists what is in a payout made by hand."""
+    payout = pl.col("line").str.json_path_match("$.payout_id")
+    held = pl.col("line").str.json_path_match("$.on_hold") == "true"
+    available = pl.col("line").is_not_null() & payout.is_null() & ~held
+    return found.filter(~((pl.col("kind") == K.UNSETTLED) & available.fill_null(value=False)))
+
+
 def match_payouts(payouts: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """Payouts whose lines are all listed and do not add up to them, within their currency."""
     listed = payouts.filter(pl.col("itemised") & pl.col("final"))
