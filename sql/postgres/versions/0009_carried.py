@@ -1,4 +1,4 @@
-"""versions for the relations that analytics carries beside the ledger: messages, decisions, names"""
+"""versions for the relations that analytics carries beside the ledger"""
 
 import sqlalchemy as sa
 from alembic import op
