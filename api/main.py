@@ -18,6 +18,8 @@ from api.console_api import endpoints as console_api
 from api.pay import endpoints as pay
 from api.payments import endpoints as payments
 from api.policies import endpoints as policies
+from api.quarantine import endpoints as quarantine
+from api.reconciliation import endpoints as reconciliation
 from api.rules import endpoints as rules
 from api.services import HERE, Services, build
 from api.webhooks import endpoints as webhooks
@@ -49,8 +51,8 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.services = services
     app.state.overview = OverviewReader()
     errors.install(app)
-    ours = (webhooks, pay, payments, policies, rules, classifier, console_api)
-    for part in (*ours, health, docs, console):
+    partners = (payments, policies, rules, reconciliation, quarantine, classifier, console_api)
+    for part in (webhooks, pay, *partners, health, docs, console):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=HERE / "console" / "static"), name="static")
     return app

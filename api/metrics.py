@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -10,7 +12,12 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from tinko_pipelines.core.ingestion.overview import totals
 from tinko_pipelines.core.psp.types import Psp
 
 # seconds; the goal for a webhook is 0.1 at the 99th percentile
@@ -59,6 +66,41 @@ class WebhookMetrics:
         self.waiting = Gauge(
             "tinko_webhooks_waiting", "Events waiting to be stored", registry=registry
         )
+
+
+class IngestionCollector(Collector):
+    """What listings found that webhooks had missed, read from the database when it is asked for;
+    nothing while the database is away."""
+
+    def __init__(self, worker: Engine) -> None:
+        self._worker = worker
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing ahead: the API starts while the database is still down."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """One figure of each kind per PSP."""
+        try:
+            found = totals(self._worker)
+        except SQLAlchemyError:
+            return
+        missed = CounterMetricFamily(
+            "tinko_webhooks_missed",
+            "Events that no webhook brought, only a listing",
+            labels=["psp"],
+        )
+        late = CounterMetricFamily(
+            "tinko_ingested_late", "Rows that changed after their day was closed", labels=["psp"]
+        )
+        reopened = GaugeMetricFamily(
+            "tinko_ingested_days_reopened", "Days to be listed again", labels=["psp"]
+        )
+        for one in found:
+            missed.add_metric([one.psp], one.missed)
+            late.add_metric([one.psp], one.late)
+            reopened.add_metric([one.psp], one.reopened)
+        yield from (missed, late, reopened)
 
 
 def new_registry() -> CollectorRegistry:

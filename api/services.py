@@ -9,7 +9,7 @@ from fastapi import Request
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
-from api.metrics import WebhookMetrics, new_registry
+from api.metrics import IngestionCollector, WebhookMetrics, new_registry
 from api.security import RateLimits
 from api.webhooks.directory import DatabaseFetch, Directory, Fetch
 from api.webhooks.intake import Intake
@@ -66,12 +66,14 @@ def build(
         storage = InboxStorage(settings.database_url, observe=metrics.batch.observe)
         commits = storage.commits
         metrics.waiting.set_function(lambda: commits.waiting)
+    worker = make_engine(settings.database_worker_url, pool_size=2)
+    registry.register(IngestionCollector(worker))
     return Services(
         settings=settings,
         clock=DatabaseClock(libpq_url(settings.database_url)),
         app=make_engine(settings.database_url, pool_size=8),
         readonly=make_engine(settings.database_readonly_url, pool_size=2),
-        worker=make_engine(settings.database_worker_url, pool_size=2),
+        worker=worker,
         intake=Intake(Directory(fetch), storage, reader, settings.webhook_max_bytes),
         fetch=fetch,
         limits=RateLimits(settings.rate_limit_rules, settings.redis_url),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
+from tests.s3 import S3Server
 from tests.skips import (  # noqa: F401 (pytest finds its hooks here)
     pytest_collectreport,
     pytest_runtest_logreport,
@@ -144,3 +145,10 @@ def database(postgres):
     yield made
     made.dispose()
     postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory):
+    """SeaweedFS as the stack runs it, for the session; `s3.store()` is a bucket of its own."""
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

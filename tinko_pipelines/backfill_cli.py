@@ -1,4 +1,4 @@
-"""`tinko backfill`: list past days at a PSP and heal what webhooks never told."""
+"""`tinko backfill`: list past days at a PSP, heal what webhooks never told, keep the rest."""
 
 # imports are inside the command, so that `--help` answers at once
 # ruff: noqa: PLC0415
@@ -19,7 +19,8 @@ def backfill(
     first: Annotated[datetime, typer.Option("--from", formats=DAY, help="First day, UTC.")],
     last: Annotated[datetime, typer.Option("--to", formats=DAY, help="Last day, included.")],
 ) -> None:
-    """List each day at the PSP and put what webhooks never told into the inbox.
+    """List each day at the PSP: put what webhooks never told into the inbox, and keep its payments,
+    refunds, disputes, settlement lines and payouts.
 
     Stopped, it goes on from where it was: listing a day again stores nothing twice.
     """
@@ -41,7 +42,8 @@ def backfill(
         for done in work.backfill(worker_engine(), seat, clock, first.date(), last.date()):
             healed += done.healed
             typer.echo(
-                f"{done.day}  {done.number}/{done.of}  {done.listed} listed, {done.healed} healed"
+                f"{done.day}  {done.number}/{done.of}  {done.listed} listed, {done.healed} healed,"
+                f" {done.lines} settlement lines"
             )
     except PspError as error:
         again = next_day(done.day) if done else first.date()

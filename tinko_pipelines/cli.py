@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 import typer.core
 
-from tinko_pipelines import backfill_cli, connect_cli, explain_cli
+from tinko_pipelines import archive_cli, backfill_cli, connect_cli, explain_cli, quarantine_cli
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +42,8 @@ app.add_typer(db, name="db")
 app.add_typer(keys, name="keys")
 app.add_typer(explain_cli.app, name="explain")
 app.add_typer(connect_cli.app, name="connect")
+app.add_typer(archive_cli.app, name="archive")
+app.add_typer(quarantine_cli.app, name="quarantine")
 app.command("backfill")(backfill_cli.backfill)
 
 

@@ -36,20 +36,64 @@ where
 -- Purpose: whether anything has changed since it was last carried. Parameters: sink.
 -- Index: ix_obligations_row_version and its like on each relation.
 with carried as (
-    select
-        min(position) filter (where relation = 'obligations') as obligations,
-        min(position) filter (where relation = 'attempts') as attempts,
-        min(position) filter (where relation = 'failures') as failures,
-        min(position) filter (where relation = 'cases') as cases
+    select coalesce(jsonb_object_agg(relation, position), '{}') as positions
     from sink_watermarks
     where sink = :sink
 )
 
 select
-    exists (select 1 from obligations where row_version >= coalesce(c.obligations, 0))
-    or exists (select 1 from attempts where row_version >= coalesce(c.attempts, 0))
-    or exists (select 1 from failures where row_version >= coalesce(c.failures, 0))
-    or exists (select 1 from cases where row_version >= coalesce(c.cases, 0)) as waiting
+    exists (
+        select 1 from obligations
+        where row_version >= coalesce((c.positions ->> 'obligations')::bigint, 0)
+    )
+    or exists (
+        select 1 from attempts
+        where row_version >= coalesce((c.positions ->> 'attempts')::bigint, 0)
+    )
+    or exists (
+        select 1 from failures
+        where row_version >= coalesce((c.positions ->> 'failures')::bigint, 0)
+    )
+    or exists (
+        select 1 from cases
+        where row_version >= coalesce((c.positions ->> 'cases')::bigint, 0)
+    )
+    or exists (
+        select 1 from decisions
+        where row_version >= coalesce((c.positions ->> 'decisions')::bigint, 0)
+    )
+    or exists (
+        select 1 from outbox
+        where row_version >= coalesce((c.positions ->> 'outbox')::bigint, 0)
+    )
+    or exists (
+        select 1 from notification_deliveries
+        where row_version >= coalesce((c.positions ->> 'notification_deliveries')::bigint, 0)
+    )
+    or exists (
+        select 1 from settlement_lines
+        where row_version >= coalesce((c.positions ->> 'settlement_lines')::bigint, 0)
+    )
+    or exists (
+        select 1 from payouts
+        where row_version >= coalesce((c.positions ->> 'payouts')::bigint, 0)
+    )
+    or exists (
+        select 1 from policy_versions
+        where row_version >= coalesce((c.positions ->> 'policy_versions')::bigint, 0)
+    )
+    or exists (
+        select 1 from rule_versions
+        where row_version >= coalesce((c.positions ->> 'rule_versions')::bigint, 0)
+    )
+    or exists (
+        select 1 from organisations
+        where row_version >= coalesce((c.positions ->> 'organisations')::bigint, 0)
+    )
+    or exists (
+        select 1 from connections
+        where row_version >= coalesce((c.positions ->> 'connections')::bigint, 0)
+    ) as waiting
 from carried as c;
 
 -- name: read_obligations
@@ -65,6 +109,7 @@ select
     paid_minor,
     refunded_minor,
     currency,
+    coalesce(payer_country, '') as payer_country,
     psp_retries,
     has_mandate,
     cycle_end,
@@ -178,6 +223,205 @@ where
 order by c.row_version, c.id
 limit :size;
 
+-- name: read_decisions
+-- Purpose: one page of decisions whose version lies in [low, high), after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_decisions_row_version.
+select
+    org_id::text as org_id,
+    id::text as id,
+    case_id::text as case_id,
+    obligation_id::text as obligation_id,
+    policy_version_id::text as policy_version_id,
+    action,
+    coalesce(reasons -> 'reasons' ->> 0, '') as reason,
+    coalesce(reasons ->> 'rule', '') as rule,
+    coalesce(reasons ->> 'channel', '') as channel,
+    act_at,
+    decided_at,
+    row_version
+from decisions
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, decisions.id) > (:after_version, cast(:after_key as uuid))
+order by row_version, decisions.id
+limit :size;
+
+-- name: read_outbox
+-- Purpose: one page of messages, without their text and whom they are for whose version lies in
+-- [low, high), after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_outbox_row_version.
+select
+    org_id::text as org_id,
+    id::text as id,
+    case_id::text as case_id,
+    obligation_id::text as obligation_id,
+    message,
+    channel,
+    language,
+    state,
+    tries,
+    due_at,
+    sent_at,
+    created_at,
+    row_version
+from outbox
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, outbox.id) > (:after_version, cast(:after_key as uuid))
+order by row_version, outbox.id
+limit :size;
+
+-- name: read_notification_deliveries
+-- Purpose: one page of tries to deliver a message whose version lies in [low, high), after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_notification_deliveries_row_version.
+select
+    org_id::text as org_id,
+    id::text as id,
+    outbox_id::text as outbox_id,
+    channel,
+    result,
+    at,
+    row_version
+from notification_deliveries
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, notification_deliveries.id) > (:after_version, cast(:after_key as uuid))
+order by row_version, notification_deliveries.id
+limit :size;
+
+-- name: read_settlement_lines
+-- Purpose: one page of movements of merchants' balances whose version lies in [low, high), after a
+-- version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_settlement_lines_row_version.
+select
+    org_id::text as org_id,
+    connection_id::text || '/' || line_id as id,
+    connection_id::text as connection_id,
+    psp,
+    kind,
+    coalesce(source_id, '') as source_id,
+    coalesce(payment_id, '') as payment_id,
+    coalesce(payout_id, '') as payout_id,
+    coalesce(payout_status, '') as payout_status,
+    gross_minor,
+    fee_minor,
+    tax_minor,
+    net_minor,
+    currency,
+    on_hold,
+    created_at,
+    settled_at,
+    row_version
+from settlement_lines
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, (connection_id::text || '/' || line_id) collate "C")
+    > (:after_version, cast(:after_key as text))
+order by row_version, (connection_id::text || '/' || line_id) collate "C"
+limit :size;
+
+-- name: read_payouts
+-- Purpose: one page of payouts whose version lies in [low, high), after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_payouts_row_version.
+select
+    org_id::text as org_id,
+    connection_id::text || '/' || payout_id as id,
+    connection_id::text as connection_id,
+    psp,
+    status,
+    amount_minor,
+    currency,
+    itemised,
+    created_at,
+    row_version
+from payouts
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, (connection_id::text || '/' || payout_id) collate "C")
+    > (:after_version, cast(:after_key as text))
+order by row_version, (connection_id::text || '/' || payout_id) collate "C"
+limit :size;
+
+-- name: read_policy_versions
+-- Purpose: one page of policy versions whose version lies in [low, high), after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_policy_versions_row_version.
+select
+    org_id::text as org_id,
+    id::text as id,
+    name,
+    version,
+    created_at,
+    row_version
+from policy_versions
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, policy_versions.id) > (:after_version, cast(:after_key as uuid))
+order by row_version, policy_versions.id
+limit :size;
+
+-- name: read_rule_versions
+-- Purpose: one page of versions of rules whose version lies in [low, high), after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_rule_versions_row_version.
+select
+    org_id::text as org_id,
+    id::text as id,
+    rule_id::text as rule_id,
+    version,
+    name,
+    deleted,
+    created_at,
+    row_version
+from rule_versions
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, rule_versions.id) > (:after_version, cast(:after_key as uuid))
+order by row_version, rule_versions.id
+limit :size;
+
+-- name: read_organisations
+-- Purpose: one page of organisations whose version lies in [low, high), after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_organisations_row_version.
+select
+    org_id::text as org_id,
+    slug,
+    name,
+    timezone,
+    row_version
+from organisations
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, organisations.org_id) > (:after_version, cast(:after_key as uuid))
+order by row_version, organisations.org_id
+limit :size;
+
+-- name: read_connections
+-- Purpose: one page of connections, without their credentials whose version lies in [low, high),
+-- after a version and key.
+-- Parameters: low, high, after_version, after_key, size. Index: ix_connections_row_version.
+select
+    org_id::text as org_id,
+    id::text as id,
+    psp,
+    label,
+    livemode,
+    status,
+    row_version
+from connections
+where
+    row_version >= :low
+    and row_version < :high
+    and (row_version, connections.id) > (:after_version, cast(:after_key as uuid))
+order by row_version, connections.id
+limit :size;
+
 -- name: read_deleted
 -- Purpose: one page of rows that were deleted from a relation, with a version in [low, high).
 -- Parameters: relation, low, high, after_version, after_key, size.
@@ -199,25 +443,59 @@ limit :size;
 -- name: ledger_totals
 -- Purpose: what recovery_daily must come to, counted from the ledger itself, per organisation,
 -- day of the first failure (UTC), PSP and currency.
--- Parameters: none. Index: ix_attempts_obligation_id, uq_cases_obligation_id.
+-- Parameters: none. Index: ix_attempts_obligation_id, uq_cases_obligation_id,
+-- ix_state_history_entity_id.
 with first_failures as (
-    select distinct on (a.obligation_id)
-        a.obligation_id,
-        coalesce(f.failed_at, a.finished_at, a.occurred_at, a.created_at) as failed_at
-    from attempts as a
-    left join failures as f on a.id = f.attempt_id
-    where a.state = 'failed'
-    order by a.obligation_id asc, failed_at asc, a.id asc
+    select distinct on (tries.obligation_id)
+        tries.obligation_id,
+        tries.failed_at
+    from (
+        select
+            a.obligation_id,
+            a.id,
+            coalesce(f.failed_at, a.finished_at, a.occurred_at, a.created_at) as failed_at
+        from attempts as a
+        left join failures as f on a.id = f.attempt_id
+        where a.state = 'failed'
+        union all
+        -- what stays here of tries that are in the archive: their failures, and how they ended
+        select f.obligation_id, f.attempt_id, f.failed_at
+        from archives as g
+        inner join failures as f on f.attempt_id >= g.low and f.attempt_id < g.high
+        where
+            g.relation = 'attempts' and g.state in ('detached', 'dropped', 'discarded')
+            and 'failed' = (
+                select h.to_state from state_history as h
+                where h.entity = 'attempt' and h.entity_id = f.attempt_id
+                order by h.seq desc limit 1
+            )
+    ) as tries
+    order by tries.obligation_id asc, tries.failed_at asc, tries.id asc
 ),
 
 tried as (
-    select distinct x.obligation_id
+    select x.obligation_id
     from first_failures as x
     inner join attempts as a on x.obligation_id = a.obligation_id
     where
         a.actor = 'tinko'
         and a.state not in ('scheduled', 'claimed', 'cancelled', 'not_sent')
         and coalesce(a.submitted_at, a.occurred_at, a.created_at) >= x.failed_at
+    union
+    -- ours in the archive left their key, and their end in the history
+    select x.obligation_id
+    from archives as g
+    inner join idempotency_keys as k on k.attempt_id >= g.low and k.attempt_id < g.high
+    inner join first_failures as x on k.obligation_id = x.obligation_id
+    inner join lateral (
+        select h.to_state, h.at from state_history as h
+        where h.entity = 'attempt' and h.entity_id = k.attempt_id
+        order by h.seq desc limit 1
+    ) as ended on true
+    where
+        g.relation = 'attempts' and g.state in ('detached', 'dropped', 'discarded')
+        and ended.to_state not in ('scheduled', 'claimed', 'cancelled', 'not_sent')
+        and ended.at >= x.failed_at
 )
 
 select
@@ -233,12 +511,22 @@ select
     coalesce(
         sum(c.recovered_minor) filter (where c.state in ('recovered', 'settled')), 0
     )::bigint as recovered_minor,
+    count(*) filter (where c.state in ('exhausted', 'cancelled', 'reversed')) as lost,
+    coalesce(
+        sum(o.due_minor) filter (where c.state in ('exhausted', 'cancelled', 'reversed')), 0
+    )::bigint as lost_minor,
     coalesce(sum(c.reversed_minor), 0)::bigint as reversed_minor
 from first_failures as x
 inner join obligations as o on x.obligation_id = o.id
 left join cases as c on o.id = c.obligation_id
 left join tried as t on o.id = t.obligation_id
-where o.state <> 'superseded'
+where
+    o.state <> 'superseded'
+    -- a debt in quarantine is in no mart
+    and not exists (
+        select 1 from quarantine as held
+        where held.debt_id = o.id and held.state in ('quarantined', 'dropped')
+    )
 group by 1, 2, 3, 4;
 
 -- name: moved_since

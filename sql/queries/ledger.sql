@@ -582,10 +582,12 @@ values (
 on conflict (dedupe_key) do update
     set
         evidence = excluded.evidence, proposal = excluded.proposal,
-        -- what a person has said of it stays
+        -- what a person has said of it stays, until it is so no more
         state = case
-            when findings.state in ('open', 'resolved') then excluded.state else findings.state
+            when excluded.state = 'fixed' or findings.state in ('open', 'fixed') then excluded.state
+            else findings.state
         end,
+        changed_by = excluded.changed_by,
         updated_at = excluded.updated_at;
 
 -- name: take_over

@@ -74,8 +74,11 @@ class Settings(BaseSettings):
     payment_failure_rules: str | None = None
     guard_limits_file: str | None = None
     reconciliation_window_days: int = Field(7, ge=1, le=90)
+    webhook_silence_hours: int = Field(24, ge=1, le=168)
     partition_retention_days: int = Field(365, ge=31)
+    archive_drop_without_store: bool = False
     analytics_sink_type: Literal["clickhouse", "s3", "both", "none"] = "clickhouse"
+    quality_docs_dir: str = ".tinko/quality"
     audit_db_url: str | None = None
     rate_limit_rules: str = "300/minute"
     redis_url: str | None = None

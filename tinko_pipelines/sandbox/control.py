@@ -82,7 +82,8 @@ class Control:
 
     async def open_account(self, body: Body) -> Body:
         account = self._engine.open_account(body["psp"], body["account_id"])
-        return {name: value for name, value in account.items() if name not in ("id", "url")}
+        own = ("id", "url", "webhook_off")
+        return {name: value for name, value in account.items() if name not in own}
 
     async def set_endpoint(self, body: Body) -> Body:
         account = self._engine.account(body["psp"], body["account_id"])
@@ -91,6 +92,8 @@ class Control:
         if body["url"] is not None and urlsplit(body["url"]).scheme != "http":
             raise ValueError(f"url must be http, not {body['url']!r}")
         account["url"] = body["url"]
+        # `active` false: switched off, as a PSP does after a day of failures
+        account["webhook_off"] = body.get("active") is False
         self._engine.store.put("account", account)
         return {"account_id": account["account_id"], "url": account["url"]}
 

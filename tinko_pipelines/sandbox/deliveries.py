@@ -107,7 +107,7 @@ class Deliveries:
             engine.at(engine.now + wait, "deliver", event=args["event"], tries=tries + 1)
 
     async def _post(self, account: Doc, event: Doc) -> int | None:
-        if not account["url"]:
+        if not account["url"] or account.get("webhook_off"):
             return None
         body = event["body"].encode()
         surface = self._engine.surfaces[account["psp"]]

@@ -1,70 +1,121 @@
 {{ config(
-    engine='MergeTree()',
-    order_by='(org_id, obligation_id)'
+    partition_by='toYYYYMM(opened_on)',
+    order_by='(org_id, opened_on, obligation_id)',
+    indexes=[{'name': 'day_minmax', 'definition': 'day type minmax'}],
+    post_hook=[
+        "{{ log_days() }}",
+        "{{ note_position(['int_changed_debts', 'int_attempts']) }}"
+    ]
 ) }}
 -- One row per debt with at least one failed attempt: where it first failed, what we did, what came
 -- of it. An attempt that succeeded late is not a failed one any more.
-with failed as (
-    select
-        attempts.obligation_id as obligation_id,
-        attempts.attempt_id as attempt_id,
-        attempts.method as method,
-        -- a join that finds nothing gives defaults and not nulls: no category is ''
-        if(failures.category = '', 'unclassified', failures.category) as category,
-        if(
-            failures.category = '',
-            coalesce(attempts.finished_at, attempts.occurred_at, attempts.created_at),
-            failures.failed_at
-        ) as failed_at
-    from {{ ref('stg_attempts') }} as attempts
-    left join {{ ref('stg_failures') }} as failures on attempts.attempt_id = failures.attempt_id
-    where attempts.state = 'failed'
+with tries as (
+    select *
+    from {{ ref('int_attempts') }}
+    where {{ of_changed_debts() }}
 ),
 
-first_failures as (
+failures as (
     select
         obligation_id,
+        any(opened_on) as opened_on,
         argMin(
-            tuple(failed_at, method, category), tuple(failed_at, toString(attempt_id))
+            tuple(failed_at, method, failure_category), tuple(failed_at, toString(attempt_id))
         ) as first_failure,
         count() as failed_attempts
-    from failed
+    from tries
+    where state = 'failed'
     group by obligation_id
 ),
 
-tries as (
+retries as (
     select
         obligation_id,
-        max(coalesce(submitted_at, occurred_at, created_at)) as last_tried_at
-    from {{ ref('stg_attempts') }}
-    where
-        actor = 'tinko'
-        and state not in ('scheduled', 'claimed', 'cancelled', 'not_sent')
+        maxIf(tried_at, actor = 'tinko') as last_retried_at,
+        countIf(actor = 'tinko' and failures_before > 0) as retries,
+        minIf(ended_at, state = 'succeeded' and failures_before > 0) as succeeded_at
+    from tries
+    group by obligation_id
+),
+
+debts as (
+    select
+        org_id,
+        id,
+        connection_id,
+        psp,
+        currency,
+        due_minor,
+        paid_minor,
+        has_mandate
+    from {{ source('tinko', 'obligations') }} final
+    prewhere id in (select obligation_id from {{ ref('int_changed_debts') }})
+    where state != 'superseded'
+),
+
+cases as (
+    select
+        obligation_id,
+        id,
+        state,
+        policy_version_id,
+        recovered_by,
+        recovered_minor,
+        reversed_minor,
+        closed_at,
+        updated_at
+    from {{ source('tinko', 'cases') }} final
+    prewhere
+        obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
+        or is_deleted = 1
+),
+
+rules as (
+    select
+        obligation_id,
+        arraySort(groupUniqArray(rule)) as rules
+    from {{ source('tinko', 'decisions') }} final
+    prewhere obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
+    where rule != ''
     group by obligation_id
 )
 
 select
-    obligations.org_id as org_id,
-    obligations.obligation_id as obligation_id,
-    obligations.psp as psp,
-    obligations.currency as currency,
-    obligations.due_minor as due_minor,
-    first_failures.first_failure.1 as first_failed_at,
-    toDate(first_failures.first_failure.1, 'UTC') as day,
-    first_failures.first_failure.2 as method,
-    first_failures.first_failure.3 as category,
-    first_failures.failed_attempts as failed_attempts,
-    toBool(tries.last_tried_at >= first_failures.first_failure.1) as is_retried,
+    debts.org_id as org_id,
+    failures.opened_on as opened_on,
+    debts.id as obligation_id,
+    debts.connection_id as connection_id,
+    debts.psp as psp,
+    debts.currency as currency,
+    debts.due_minor as due_minor,
+    debts.paid_minor as paid_minor,
+    debts.has_mandate as has_mandate,
+    failures.first_failure.1 as first_failed_at,
+    toDate(failures.first_failure.1, 'UTC') as day,
+    failures.first_failure.2 as method,
+    failures.first_failure.3 as category,
+    failures.failed_attempts as failed_attempts,
+    retries.retries as retries,
+    toBool(retries.last_retried_at >= failures.first_failure.1) as is_retried,
+    cases.id as case_id,
     cases.state as case_state,
-    -- the cast: a Bool made of a LowCardinality is one too, which no table takes
-    toBool(cast(cases.state as String) in ('recovered', 'settled')) as is_recovered,
+    cast({{ outcome('cases.state') }} as LowCardinality(String)) as outcome,
+    cases.policy_version_id as policy_version_id,
+    rules.rules as rules,
     cases.recovered_by as recovered_by,
-    if(cases.state in ('recovered', 'settled'), cases.recovered_minor, 0) as recovered_minor,
+    if(outcome = 'recovered', cases.recovered_minor, 0) as recovered_minor,
     cases.reversed_minor as reversed_minor,
-    -- read before any row, so that what is newer than it cannot be missing without notice
-    (select min(position) from {{ source('tinko', 'sink_positions') }} final) as carried_below
-from {{ ref('stg_obligations') }} as obligations
-inner join first_failures on obligations.obligation_id = first_failures.obligation_id
-left join tries on obligations.obligation_id = tries.obligation_id
-left join {{ ref('stg_cases') }} as cases on obligations.obligation_id = cases.obligation_id
-where obligations.state != 'superseded'
+    if(
+        outcome = 'recovered',
+        if(
+            retries.succeeded_at > toDateTime64(0, 6, 'UTC'),
+            retries.succeeded_at,
+            coalesce(cases.closed_at, cases.updated_at)
+        ),
+        null
+    ) as recovered_at
+from debts
+inner join failures on debts.id = failures.obligation_id
+left join retries on debts.id = retries.obligation_id
+left join cases on debts.id = cases.obligation_id
+left join rules on debts.id = rules.obligation_id

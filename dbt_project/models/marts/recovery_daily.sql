@@ -1,11 +1,13 @@
 {{ config(
-    engine='MergeTree()',
-    order_by='(org_id, day, psp, method, category, currency)'
+    order_by='(org_id, day, connection_id, psp, method, category, currency)',
+    meta={'counts': 'int_failed_obligations'},
+    post_hook=["{{ note_position(['int_failed_obligations']) }}"]
 ) }}
 -- What failed on a day and what became of it since: a day's row changes as its debts recover.
 select
     org_id,
     day,
+    connection_id,
     psp,
     method,
     category,
@@ -14,9 +16,13 @@ select
     sum(due_minor) as failed_minor,
     countIf(is_retried) as retried,
     sumIf(due_minor, is_retried) as retried_minor,
-    countIf(is_recovered) as recovered,
+    countIf(outcome = 'recovered') as recovered,
     sum(recovered_minor) as recovered_minor,
-    sum(reversed_minor) as reversed_minor,
-    min(carried_below) as carried_below
+    countIf(outcome = 'lost') as lost,
+    sumIf(due_minor, outcome = 'lost') as lost_minor,
+    countIf(outcome = 'active') as active,
+    sumIf(due_minor, outcome = 'active') as active_minor,
+    sum(reversed_minor) as reversed_minor
 from {{ ref('int_failed_obligations') }}
-group by org_id, day, psp, method, category, currency
+where {{ in_reopened_weeks() }}
+group by org_id, day, connection_id, psp, method, category, currency

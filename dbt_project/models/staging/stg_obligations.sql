@@ -9,6 +9,7 @@ select
     paid_minor,
     refunded_minor,
     currency,
+    payer_country,
     psp_retries,
     has_mandate,
     cycle_end,

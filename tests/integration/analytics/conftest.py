@@ -26,7 +26,10 @@ from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.core.db.tables.ledger import attempts, failures, obligations
-from tinko_pipelines.core.db.tables.recovery import cases
+from tinko_pipelines.core.db.tables.notifications import notification_deliveries, outbox
+from tinko_pipelines.core.db.tables.recovery import cases, decisions
+from tinko_pipelines.core.db.tables.settlement import settlement_lines
+from tinko_pipelines.core.db.tables.tenants import organisations
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.local import process
 from tinko_pipelines.local.ports import free_port
@@ -180,6 +183,83 @@ class Ledger:
             self.recover(case, due, later)
         return debt
 
+    def decision(self, debt: uuid.UUID, case: uuid.UUID, at: datetime, **reasons) -> None:
+        self._write(
+            insert(decisions).values(
+                id=new_id(at),
+                org_id=self.org,
+                case_id=case,
+                obligation_id=debt,
+                policy_version_id=POLICY,
+                action="ask_payer",
+                reasons={"reasons": ["insufficient_funds"]} | reasons,
+                inputs={},
+                decided_at=at,
+            )
+        )
+
+    def message(
+        self, debt: uuid.UUID, case: uuid.UUID, at: datetime, result: str = "accepted", **values
+    ) -> None:
+        row = {
+            "id": new_id(at),
+            "org_id": self.org,
+            "case_id": case,
+            "obligation_id": debt,
+            "message": "pay_link",
+            "channel": "email",
+            "recipient": "payer@example.com",
+            "language": "en",
+            "dedupe_key": str(uuid.uuid4()),
+            "payload": {},
+            "state": "sent",
+            "due_at": at,
+            "sent_at": at,
+            "created_at": at,
+            "updated_at": at,
+        } | values
+        self._write(insert(outbox).values(row))
+        self._write(
+            insert(notification_deliveries).values(
+                id=new_id(at),
+                org_id=self.org,
+                outbox_id=row["id"],
+                channel=row["channel"],
+                result=result,
+                at=at,
+            )
+        )
+
+    def line(self, number: int, at: datetime, **values) -> None:
+        """A payment's settlement line of 1000 with a fee of 29, 4 of it tax."""
+        row = {
+            "connection_id": CONNECTION,
+            "line_id": f"txn_{number}",
+            "org_id": self.org,
+            "psp": "stripe",
+            "kind": "payment",
+            "gross_minor": 1000,
+            "fee_minor": 29,
+            "tax_minor": 4,
+            "net_minor": 971,
+            "currency": "USD",
+            "created_at": at,
+            "day": at.date(),
+            "listed_at": at,
+        } | values
+        self._write(insert(settlement_lines).values(row))
+
+    def organisation(self, timezone: str) -> None:
+        self._write(
+            insert(organisations).values(
+                org_id=self.org,
+                slug=str(self.org),
+                name="Example",
+                timezone=timezone,
+                created_at=self.start,
+            )
+        )
+
     def recover(self, case: uuid.UUID, minor: int, at: datetime) -> None:
         self.change(
             cases,
@@ -245,6 +325,9 @@ def empty(engine):
             "failures",
             "attempts",
             "obligations",
+            "outbox",
+            "settlement_lines",
+            "payouts",
             "deleted_rows",
             "sink_watermarks",
         ):

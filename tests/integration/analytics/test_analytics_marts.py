@@ -10,6 +10,7 @@ from tinko_pipelines.core.analytics import sink
 from tinko_pipelines.core.analytics.compare import MEASURES, mart_vs_ledger
 from tinko_pipelines.core.analytics.dbt import DbtProject
 from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable, DbtFailed
+from tinko_pipelines.core.analytics.relations import RELATIONS
 from tinko_pipelines.core.db.tables.ledger import attempts, obligations
 from tinko_pipelines.core.db.tables.recovery import cases
 
@@ -26,11 +27,11 @@ def project(clickhouse_server, tmp_path_factory) -> DbtProject:
 
 @pytest.fixture
 def refresh(engine, client, clock, project):
-    """Carry and build, as a run of the analytics job does."""
+    """Carry and build the mart and what it is made of, with their tests."""
 
-    def refreshed() -> None:
+    def refreshed(select: str = "+recovery_daily int_messages") -> None:
         sink.run(engine, client, clock)
-        project.build()
+        project.build(select)
 
     return refreshed
 
@@ -54,10 +55,10 @@ def test_a_debt_counts_once_where_it_first_failed(client, ledger, refresh, engin
         ledger.failure(again, debt, START + days * DAY, category="do_not_honor")
     refresh()
     row = (date(2026, 9, 28), "stripe", "upi", "issuer_unavailable", "USD")
-    assert mart(client) == [(*row, 1, 1000, 1, 1000, 0, 0, 0)]
+    assert mart(client) == [(*row, 1, 1000, 1, 1000, 0, 0, 0, 0, 0)]
     ledger.recover(case, 1000, START + 3 * DAY)
     refresh()
-    assert mart(client) == [(*row, 1, 1000, 1, 1000, 1, 1000, 0)]
+    assert mart(client) == [(*row, 1, 1000, 1, 1000, 1, 1000, 0, 0, 0)]
     assert mart_vs_ledger(engine, client) == []
 
 
@@ -115,7 +116,7 @@ def test_a_failure_without_classification_is_visible(client, ledger, project, en
     ledger.attempt(debt, START)
     sink.run(engine, client, clock)
     with pytest.raises(DbtFailed, match="recovery_daily_is_classified") as failed:
-        project.build()
+        project.build("+recovery_daily int_messages")
     assert {node.name for node in failed.value.nodes if node.failed} == {
         "recovery_daily_is_classified"
     }
@@ -133,11 +134,11 @@ def test_recovered_money_and_reversals(client, ledger, refresh, engine, state):
             .values(state=state, recovered_by="payer", recovered_minor=1000, reversed_minor=300)
         )
     refresh()
-    assert mart(client)[0][9:] == (1, 1000, 300)
+    assert mart(client)[0][9:] == (1, 1000, 0, 0, 300)
     with engine.begin() as connection:
         connection.execute(cases.update().values(state="reversed", reversed_minor=1000))
     refresh()
-    assert mart(client)[0][9:] == (0, 0, 1000)
+    assert mart(client)[0][9:] == (0, 0, 1, 1000, 1000)
     assert mart_vs_ledger(engine, client) == []
 
 
@@ -187,11 +188,10 @@ def test_an_empty_ledger_and_an_empty_mart_agree(client, ledger, refresh, engine
     assert mart_vs_ledger(engine, client) == []
     ledger.failed_debt(START)
     assert mart_vs_ledger(engine, client) == []
-    client.command("truncate table tinko.sink_positions")
     client.insert(
-        "sink_positions",
-        [["cases", 2**62, 0, START]],
-        column_names=["relation", "position", "row_count", "carried_at"],
+        "build_positions",
+        [["recovery_daily", 2**62, 2**62]],
+        column_names=["model", "position", "build"],
         database="tinko",
     )
     # told that everything was carried, it misses the debt
@@ -206,7 +206,7 @@ def test_a_mart_that_was_never_built_is_no_agreement(client, ledger, engine):
 def test_sources_are_fresh_after_a_run_that_carried_nothing(client, ledger, refresh, project):
     refresh()
     assert {node.name: node.status for node in project.freshness()} == dict.fromkeys(
-        ["obligations", "attempts", "failures", "cases", "sink_positions"], "pass"
+        [*(relation.name for relation in RELATIONS), "sink_positions"], "pass"
     )
     client.command("truncate table tinko.sink_positions")
     client.insert(

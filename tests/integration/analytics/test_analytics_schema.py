@@ -8,8 +8,12 @@ import pytest
 
 from tinko_pipelines.core.analytics import schema
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
+from tinko_pipelines.core.analytics.dbt import PROJECT
 from tinko_pipelines.core.analytics.errors import AnalyticsSchemaChanged, AnalyticsUnavailable
+from tinko_pipelines.core.analytics.relations import RELATIONS
 
+# some hundred rows each
+SMALL = {"policy_versions", "rule_versions", "organisations", "connections"}
 SERVER_FILES = sorted((schema.DDL / "server").glob("*.sql"))
 
 
@@ -26,12 +30,12 @@ def test_every_column_is_commented_and_tenants_come_first(client):
     assert bare == []
     keys = client.query(
         "select name, sorting_key, partition_key from system.tables where database = 'tinko'"
-        " and name in ('obligations', 'attempts', 'failures', 'cases')"
+        f" and name in ({', '.join(repr(one.name) for one in RELATIONS)})"
     ).result_rows
-    assert len(keys) == 4
-    for _, sorting, partition in keys:
-        assert sorting.startswith("org_id, ")
-        assert partition.startswith("toYYYYMM(")
+    assert len(keys) == len(RELATIONS)
+    for name, sorting, partition in keys:
+        assert sorting.split(", ")[0] == "org_id"
+        assert partition.startswith("toYYYYMM(") or name in SMALL
 
 
 def test_a_cut_off_run_is_run_again(client, tmp_path):
@@ -70,8 +74,10 @@ def test_the_engine_parses_the_servers_users_quotas_and_policies(client, path):
 
 def test_every_carried_table_has_a_row_policy():
     policies = (schema.DDL / "server" / "02_row_policies.sql").read_text()
-    for table in ("obligations", "attempts", "failures", "cases", "recovery_daily"):
-        assert policies.count(f"tinko.{table}") == 2
+    models = [path.stem for path in (PROJECT / "models").rglob("*.sql")]
+    tables = [name for name in models if not name.startswith("stg_")]
+    for table in [relation.name for relation in RELATIONS] + tables:
+        assert policies.count(f"tinko.{table},") + policies.count(f"tinko.{table}\n") == 2, table
 
 
 def test_a_store_that_is_away_is_a_typed_error():

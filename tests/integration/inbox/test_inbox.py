@@ -13,14 +13,15 @@ from tinko_pipelines.core.errors import PartitionMissing
 from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
 from tinko_pipelines.core.psp.types import ParsedEvent
 
-HUGE = 10**25  # minor units: more than any column holds
+AUGUST = 1_788_000_000
+NUL = "what \x00 no column of text takes"  # which no check at the edge asks for
 UNWRITABLE = {
-    "stripe": {"type": "charge.failed", "created": 1, "data": {"object": {
-        "id": "ch_1", "object": "charge", "amount": HUGE, "currency": "usd", "created": 1,
-        "status": "failed"}}},
-    "razorpay": {"event": "payment.failed", "created_at": 1, "payload": {"payment": {"entity": {
-        "id": "pay_1", "amount": HUGE, "currency": "INR", "created_at": 1, "status": "failed",
-        "method": "card"}}}},
+    "stripe": {"type": "charge.failed", "created": AUGUST, "data": {"object": {
+        "id": "ch_1", "object": "charge", "amount": 1, "currency": "usd", "created": AUGUST,
+        "status": "failed", "description": NUL}}},
+    "razorpay": {"event": "payment.failed", "created_at": AUGUST, "payload": {"payment": {
+        "entity": {"id": "pay_1", "amount": 1, "currency": "INR", "created_at": AUGUST,
+        "status": "failed", "method": "card", "description": NUL}}}},
 }  # fmt: skip
 
 
@@ -56,6 +57,11 @@ def test_a_poison_event_is_quarantined_with_its_reason_and_its_neighbours_flow(s
     assert waiting(shop) == 0
     errors = shop.rows("select error from inbox_events where outcome = 'quarantined'")
     assert all("Error" in error for (error,) in errors)
+    held = shop.rows("select reasons, payload ->> 'event_id', state from quarantine order by 2")
+    assert held == [
+        (["event_unreadable"], "evt_unreadable", "quarantined"),
+        (["event_unwritable"], "evt_unwritable", "quarantined"),
+    ]
     assert shop.debt_state() == "open"
 
 

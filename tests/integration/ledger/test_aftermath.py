@@ -41,7 +41,7 @@ def test_a_dispute_that_is_won_gives_the_recovery_back(told):
     told.dispute("open")
     told.dispute("won")
     assert told.case() == ("recovered", 1000, 0)
-    assert told.rows("select kind, state from findings") == [("dispute", "resolved")]
+    assert told.rows("select kind, state from findings") == [("dispute", "fixed")]
     assert told.rows("select disputed from attempts where state = 'succeeded'") == [(False,)]
 
 
@@ -102,7 +102,7 @@ def test_the_refund_of_a_second_capture_reverses_nothing(told):
     assert told.rows("select state, proposal ->> 'refund' from findings") == [("open", "ch_3")]
     told.say(charge("ch_3", hours=30, refunded=1000))
     assert told.case() == ("recovered", 1000, 0)
-    assert told.rows("select state, proposal from findings") == [("resolved", {})]
+    assert told.rows("select state, proposal from findings") == [("fixed", {})]
     told.say(charge("ch_2", hours=24, refunded=1000))
     assert told.case() == ("reversed", 1000, 1000)
 
@@ -114,7 +114,7 @@ def test_a_refund_heard_of_with_the_payment_finds_the_same_second_capture(told):
     told.say(charge("ch_2", hours=24))
     told.work()
     assert told.case() == ("recovered", 1000, 0)
-    assert told.rows("select kind, state from findings") == [("double_collected", "resolved")]
+    assert told.rows("select kind, state from findings") == [("double_collected", "fixed")]
 
 
 def test_a_case_that_is_opened_after_everything_stands_where_its_money_does(told):

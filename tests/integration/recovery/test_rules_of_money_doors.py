@@ -100,7 +100,7 @@ def test_rule_6_a_second_capture_is_found_and_its_refund_reverses_nothing(razore
     assert proposal["amount_minor"] == AMOUNT
     razored.hear()
     assert razored.rows("select state, reversed_minor from cases") == [("recovered", 0)]
-    assert razored.rows("select state, proposal from findings") == [("resolved", {})]
+    assert razored.rows("select state, proposal from findings") == [("fixed", {})]
 
 
 def test_rule_6_a_late_authorisation_after_a_new_order_is_found(razored):

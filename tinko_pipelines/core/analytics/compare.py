@@ -25,6 +25,8 @@ MEASURES = (
     "retried_minor",
     "recovered",
     "recovered_minor",
+    "lost",
+    "lost_minor",
     "reversed_minor",
 )
 # ClickHouse parses at most 256 KiB of a query; a UUID in a list takes 40 bytes
@@ -102,21 +104,29 @@ def mart_vs_ledger(engine: Engine, client: Client, *, still: bool = False) -> li
 
 
 def _mart(client: Client) -> tuple[Totals, int]:
-    """The mart's totals and the position of the sink it was built at."""
+    """The mart's totals and the position of the sink that is in them."""
     sums = ", ".join(f"sum({measure})" for measure in MEASURES)
     with reaching_clickhouse("reading recovery_daily"):
+        # the position first: the mart may be built while it is read
+        position = built_to(client, "recovery_daily")
         rows = client.query(
-            f"select toString(org_id), day, psp, currency, {sums}, min(carried_below)"
+            f"select toString(org_id), day, psp, currency, {sums}"
             f" from {DATABASE}.recovery_daily group by org_id, day, psp, currency"
         ).result_rows
-        carried = client.query(
-            f"select min(position) from {DATABASE}.sink_positions final"
-        ).result_rows
-    totals = {
-        Group(*row[:4]): dict(zip(MEASURES, map(int, row[4:-1]), strict=True)) for row in rows
-    }
-    # an empty mart has no position of its own
-    return totals, min((int(row[-1]) for row in rows), default=int(carried[0][0]))
+    totals = {Group(*row[:4]): dict(zip(MEASURES, map(int, row[4:]), strict=True)) for row in rows}
+    return totals, position
+
+
+def built_to(client: Client, model: str) -> int:
+    """All Postgres transactions below this are in `model`; 0 where it was never built.
+
+    Raises the driver's errors.
+    """
+    rows = client.query(
+        f"select argMax(position, build) from {DATABASE}.build_positions where model = %(model)s",
+        parameters={"model": model},
+    ).result_rows
+    return int(rows[0][0])
 
 
 def _groups_of(client: Client, obligation_ids: list[str]) -> set[Group]:

@@ -6,9 +6,10 @@ build costs its queries.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
-_SOURCES = ("*.sql", "*.yml")
+_SOURCES = ("*.sql", "*.yml", "*.md")
 # dbt keeps its adapter, flags and logger in globals: one invocation at a time in a process
 _one_at_a_time = threading.Lock()
 
@@ -33,6 +34,7 @@ class DbtProject:
     address: ClickHouseAddress
     folder: Path = PROJECT
     target: Path | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)  # instead of dbt_project.yml's
     _manifest: Manifest | None = field(default=None, repr=False)
 
     @property
@@ -67,16 +69,26 @@ class DbtProject:
 
         Raises DbtFailed, which names each node that failed and holds all; what was built stays.
         """
-        arguments = ["build"]
+        # a test runs where all that it reads is built or was
+        arguments = ["build", "--indirect-selection", "buildable"]
         arguments += ["--select", select] if select else []
         arguments += [] if tests else ["--exclude-resource-type", "test"]
         result = self._invoke(arguments, manifest=self._parsed())
         return [_node(item) for item in result.result.results]
 
+    def document(self) -> Path:
+        """dbt's own pages about every model and column, with the lineage; their index.html.
+
+        Needs ClickHouse, for the types of what is built. Raises DbtFailed.
+        """
+        self._invoke(["docs", "generate", "--static"], manifest=None, write=True)
+        return self.manifest_path.with_name("static_index.html")
+
     def freshness(self) -> list[Node]:
         """Ask each source when it was last carried. Raises DbtFailed for one that is too old."""
         result = self._invoke(["source", "freshness"], manifest=self._parsed())
-        return [_node(item) for item in result.result.results]
+        nodes = (_node(item) for item in result.result.results)
+        return [node for node in nodes if node.kind == "source"]
 
     def _invoke(
         self, arguments: Sequence[str], manifest: Manifest | None, *, write: bool = False
@@ -87,6 +99,8 @@ class DbtProject:
         folders = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
         if self.target is not None:
             folders += ["--target-path", str(self.target), "--log-path", str(self.target)]
+        if self.variables:
+            folders += ["--vars", json.dumps(self.variables)]
         quiet = ["--quiet", "--no-use-colors", "--log-level-file", "none", "--no-version-check"]
         quiet += [] if write else ["--no-write-json"]
         with _one_at_a_time, _environment(self.address.dbt_env()):
@@ -100,6 +114,11 @@ class DbtProject:
 def build(select: str | None = None, *, tests: bool = True) -> list[Node]:
     """Build the project on CLICKHOUSE_URL; the parsed manifest is kept for this process's next."""
     return _default().build(select, tests=tests)
+
+
+def document() -> Path:
+    """dbt's pages about the project on CLICKHOUSE_URL, as one file of HTML."""
+    return _default().document()
 
 
 def prepare() -> Path:

@@ -44,11 +44,10 @@ class Relation:
 
     def deletions(self) -> Relation:
         """Rows that left the relation, as tombstones that hide the row they name."""
+        named = dict.fromkeys(("org_id", self.key, "row_version"))
         schema = pa.schema(
             [
-                self.schema.field("org_id"),
-                self.schema.field(self.key),
-                self.schema.field("row_version"),
+                *(self.schema.field(name) for name in named),
                 pa.field("is_deleted", pa.uint8(), nullable=False),
             ]
         )
@@ -84,6 +83,7 @@ OBLIGATIONS = Relation(
         paid_minor=MINOR,
         refunded_minor=MINOR,
         currency=WORD,
+        payer_country=WORD,
         psp_retries=(pa.bool_(),),
         has_mandate=(pa.bool_(),),
         cycle_end=(INSTANT,),
@@ -175,6 +175,164 @@ CASES = Relation(
     ),
 )
 
+DECISIONS = Relation(
+    "decisions",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        case_id=UUID,
+        obligation_id=UUID,
+        policy_version_id=UUID,
+        action=WORD,
+        reason=WORD,
+        rule=WORD,
+        channel=WORD,
+        act_at=(INSTANT,),
+        decided_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+OUTBOX = Relation(
+    "outbox",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        case_id=UUID,
+        obligation_id=UUID,
+        message=WORD,
+        channel=WORD,
+        language=WORD,
+        state=WORD,
+        tries=pa.int32(),
+        due_at=INSTANT,
+        sent_at=(INSTANT,),
+        created_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+DELIVERIES = Relation(
+    "notification_deliveries",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        outbox_id=UUID,
+        channel=WORD,
+        result=WORD,
+        at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+# a line's and a payout's id is its connection's and its own: the PSP's ids are not unique to us
+SETTLEMENT_LINES = Relation(
+    "settlement_lines",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=WORD,
+        connection_id=UUID,
+        psp=WORD,
+        kind=WORD,
+        source_id=WORD,
+        payment_id=WORD,
+        payout_id=WORD,
+        payout_status=WORD,
+        gross_minor=MINOR,
+        fee_minor=MINOR,
+        tax_minor=MINOR,
+        net_minor=MINOR,
+        currency=WORD,
+        on_hold=pa.bool_(),
+        created_at=INSTANT,
+        settled_at=(INSTANT,),
+        row_version=pa.uint64(),
+    ),
+)
+
+PAYOUTS = Relation(
+    "payouts",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=WORD,
+        connection_id=UUID,
+        psp=WORD,
+        status=WORD,
+        amount_minor=MINOR,
+        currency=WORD,
+        itemised=pa.bool_(),
+        created_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+POLICY_VERSIONS = Relation(
+    "policy_versions",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        name=WORD,
+        version=pa.int32(),
+        created_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+RULE_VERSIONS = Relation(
+    "rule_versions",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        rule_id=UUID,
+        version=pa.int32(),
+        name=WORD,
+        deleted=pa.bool_(),
+        created_at=INSTANT,
+        row_version=pa.uint64(),
+    ),
+)
+
+ORGANISATIONS = Relation(
+    "organisations",
+    "org_id",
+    _schema(org_id=UUID, slug=WORD, name=WORD, timezone=WORD, row_version=pa.uint64()),
+)
+
+CONNECTIONS = Relation(
+    "connections",
+    "id",
+    _schema(
+        org_id=UUID,
+        id=UUID,
+        psp=WORD,
+        label=WORD,
+        livemode=pa.bool_(),
+        status=WORD,
+        row_version=pa.uint64(),
+    ),
+)
+
 # what speaks of a debt before the debt itself: after a run, whatever was carried finds its debt,
 # unless that was written again while the run went on (the next one carries it)
-RELATIONS = (CASES, FAILURES, ATTEMPTS, OBLIGATIONS)
+RELATIONS = (
+    DELIVERIES,
+    OUTBOX,
+    DECISIONS,
+    CASES,
+    FAILURES,
+    ATTEMPTS,
+    OBLIGATIONS,
+    SETTLEMENT_LINES,
+    PAYOUTS,
+    POLICY_VERSIONS,
+    RULE_VERSIONS,
+    ORGANISATIONS,
+    CONNECTIONS,
+)

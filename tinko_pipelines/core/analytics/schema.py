@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
+from tinko_pipelines.core.analytics import timezones
 from tinko_pipelines.core.analytics.clickhouse import DATABASE
 from tinko_pipelines.core.analytics.errors import AnalyticsSchemaChanged, reaching_clickhouse
 from tinko_pipelines.core.clock import WallClock
@@ -62,7 +63,7 @@ def versions(folder: Path = DDL) -> Iterator[Version]:
 
 
 def apply(client: Client, folder: Path = DDL) -> list[str]:
-    """Apply what was not applied yet and return the names of those files.
+    """Apply what was not applied yet and return the names of those files; fill in the time zones.
 
     Every statement is idempotent, so a run that was cut off is simply run again. Raises
     AnalyticsSchemaChanged when an applied file was edited, AnalyticsUnavailable.
@@ -89,6 +90,8 @@ def apply(client: Client, folder: Path = DDL) -> list[str]:
                 database=DATABASE,
             )
             done.append(version.name)
+        if folder == DDL:
+            timezones.fill(client)
     return done
 
 

@@ -1,6 +1,6 @@
-"""List past days at a PSP again, one after the other, and heal what never came.
+"""List past days at a PSP again, one after the other: heal what never came, and ingest the rest.
 
-The same healing as the daily asset's. Healing twice stores nothing new, so a back-fill that was
+The same listings as the daily assets'. Healing twice stores nothing new, so a back-fill that was
 stopped goes on from the day it stopped at, or from its first: the outcome is the same.
 """
 
@@ -10,14 +10,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, timedelta
 from functools import partial
 
 from sqlalchemy import Engine
 
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.errors import InvalidInput, PspRateLimited
-from tinko_pipelines.core.inbox.heal import heal
+from tinko_pipelines.core.ingestion.records import ingest_records
+from tinko_pipelines.core.ingestion.settlement import ingest_settlement
 from tinko_pipelines.core.tenants.desk import Seat
 
 # how often one day may be told to slow down before the back-fill gives up
@@ -28,11 +29,13 @@ _MOST = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day that is done. `listed` objects, of which `healed` were news."""
+    """One day that is done. `listed` objects, of which `healed` were news, and `lines` of the
+    merchant's balance."""
 
     day: date
     listed: int
     healed: int
+    lines: int
     number: int
     of: int
 
@@ -46,8 +49,8 @@ def backfill(
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Day]:
-    """Heal the days `first` to `last` (business time, UTC, both included), oldest first; each is
-    yielded once all it brought is stored.
+    """Ingest the days `first` to `last` (business time, UTC, both included), oldest first; each
+    is yielded once all it brought is stored.
 
     Raises InvalidInput for days that make no span or have not begun, and what the adapter raises,
     PspRateLimited only after much patience; days that were yielded stay done.
@@ -59,18 +62,10 @@ def backfill(
     days = (last - first).days + 1
     for number in range(days):
         day = first + timedelta(days=number)
-        count = _patiently(partial(heal_day, engine, seat, clock, day), sleep)
-        yield Day(day, count["listed"], count["healed"], number + 1, days)
-
-
-def heal_day(
-    engine: Engine, seat: Seat, clock: Clock, day: date, lookback_days: int = 0
-) -> Counter[str]:
-    """`heal` for one day in UTC, and for `lookback_days` before it: states change late."""
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return heal(
-        engine, seat, clock, start - timedelta(days=lookback_days), start + timedelta(days=1)
-    )
+        count = _patiently(partial(ingest_records, engine, seat, clock, day), sleep)
+        settled = _patiently(partial(ingest_settlement, engine, seat, clock, day), sleep)
+        lines = settled["settlement_line"]
+        yield Day(day, count["listed"], count["healed"], lines, number + 1, days)
 
 
 def _patiently(work: Callable[[], Counter[str]], sleep: Callable[[float], None]) -> Counter[str]:

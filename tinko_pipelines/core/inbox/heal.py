@@ -45,20 +45,26 @@ def heal(engine: Engine, seat: Seat, clock: Clock, start: datetime, end: datetim
     count: Counter[str] = Counter()
     for batch in _batches(seat.adapter.list_changes(start, end)):
         bodies = list(batch)
-        news = _news(engine, seat, bodies)
+        news = news_of(engine, seat, bodies)
         count["listed"] += len(bodies)
         if news:
             with unit_of_work(engine, seat.account.org_id) as connection:
                 stored = store_events(connection, news, clock.now())
             count["healed"] += sum(one.stored for one in stored)
     count["known"] = count["listed"] - count["healed"]
-    if end > clock.now() - PRESENT:
-        count["reread"] = _reread_disputed(engine, seat, clock)
+    if reaches_present(end, clock):
+        count["reread"] = reread_disputed(engine, seat, clock)
     return count
 
 
-def _reread_disputed(engine: Engine, seat: Seat, clock: Clock) -> int:
-    """A dispute ends weeks after it was made, in no listing of new objects."""
+def reaches_present(end: datetime, clock: Clock) -> bool:
+    """Whether a listing up to `end` is one of the present, and not of the past."""
+    return end > clock.now() - PRESENT
+
+
+def reread_disputed(engine: Engine, seat: Seat, clock: Clock) -> int:
+    """Read the debts anew over which a dispute is open: it ends weeks after it was made, in no
+    listing of new objects. Returns how many there are."""
     connection_id = seat.account.connection_id
     with unit_of_work(engine) as connection:
         debts = connection.scalars(
@@ -76,7 +82,8 @@ def _reread_disputed(engine: Engine, seat: Seat, clock: Clock) -> int:
     return len(debts)
 
 
-def _news(engine: Engine, seat: Seat, bodies: Iterable[Mapping[str, Any]]) -> list[IncomingEvent]:
+def news_of(engine: Engine, seat: Seat, bodies: Iterable[Mapping[str, Any]]) -> list[IncomingEvent]:
+    """The events that listed objects stand for of which the ledger lacks something."""
     reader = registry.reader(seat.adapter.psp)
     seen = [(body, reader.observe_object(body)) for body in bodies]
     known = _known(engine, seat, [one for _, one in seen])

@@ -29,6 +29,9 @@ from tinko_pipelines.core.inbox.store import partition_missing
 from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.types import Observation, Psp
+from tinko_pipelines.core.quality.admission import refused
+from tinko_pipelines.core.quality.model import Aside, Poison, Refusal, Source
+from tinko_pipelines.core.quality.quarantine import set_aside
 from tinko_pipelines.core.tenants.desk import Desk, Seat
 
 log = logging.getLogger(__name__)
@@ -82,14 +85,18 @@ def _work_off(
     engine: Engine, seat: Seat, rows: Sequence[Row[Any]], now: datetime, report: Report
 ) -> None:
     seen: dict[uuid.UUID, Observation] = {}
-    poison: dict[uuid.UUID, str] = {}
+    poison: dict[uuid.UUID, Refusal] = {}
     for row in rows:
         try:
             seen[row.id] = observe(row)
         except Exception as error:  # any shape of a body may break a reader; the rest must flow
-            poison[row.id] = f"{type(error).__name__}: {error}"
-    asked = ask(engine, seat, seen)
-    seen, poison = asked.seen, poison | asked.poison
+            poison[row.id] = _broken(Poison.UNREADABLE, error)
+    poison |= _refused(seen, now)
+    asked = ask(engine, seat, {key: one for key, one in seen.items() if key not in poison})
+    for key, text in asked.poison.items():
+        poison[key] = Refusal((Poison.UNKNOWN_AT_PSP.value,), text)
+    # what the PSP answered is written too, so it is held against the same checks
+    seen, poison = asked.seen, poison | _refused(asked.seen, now)
     report.resolved += asked.resolved
     report.waiting += len(asked.waiting)
     keys = [row.id for row in rows if row.id in seen or row.id in poison]
@@ -98,6 +105,7 @@ def _work_off(
         batch = Batch(
             {key: seen[key] for key in part if key in seen and key not in poison},
             {key: poison[key] for key in part if key in poison},
+            {row.id: row for row in rows},
             now,
         )
         try:
@@ -107,7 +115,17 @@ def _work_off(
             _write(engine, seat, batch, report, _alone)
 
 
-Outcome = tuple[str, str | None]  # and the reason where it is `quarantined`
+def _refused(seen: Mapping[uuid.UUID, Observation], now: datetime) -> dict[uuid.UUID, Refusal]:
+    """Those that no ledger should hold, by the checks at the edge."""
+    found = {key: refused(one, now) for key, one in seen.items() if not one.is_empty}
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def _broken(kind: Poison, error: Exception) -> Refusal:
+    return Refusal((kind.value,), f"{type(error).__name__}: {error}")
+
+
+Outcome = tuple[str, Refusal | None]  # and the reasons where it is `quarantined`
 Apply = Callable[[Connection, Account, Observation, datetime], uuid.UUID | Outcome | None]
 
 
@@ -116,7 +134,8 @@ class Batch:
     """Events that are written in one transaction: what they say, and why some cannot be read."""
 
     seen: Mapping[uuid.UUID, Observation]
-    poison: Mapping[uuid.UUID, str]
+    poison: Mapping[uuid.UUID, Refusal]
+    rows: Mapping[uuid.UUID, Row[Any]]
     now: datetime
 
 
@@ -140,6 +159,7 @@ def _write(engine: Engine, seat: Seat, batch: Batch, report: Report, apply: Appl
                 obligations.add(said)
         done = {key: outcome for key, outcome in outcomes.items() if outcome != LATER}
         _mark(connection, done, batch.now)
+        _set_aside(connection, seat, done, batch)
     said_of = Counter(outcome for outcome, _ in outcomes.values())
     report.applied += said_of["applied"]
     report.ignored += said_of["ignored"]
@@ -166,7 +186,7 @@ def _alone(
             if missing is not cause:
                 raise missing from error
         log.exception("an event could not be applied")
-        return "quarantined", f"{type(error).__name__}: {error}"
+        return "quarantined", _broken(Poison.UNWRITABLE, error)
 
 
 def _mark(connection: Connection, outcomes: Mapping[uuid.UUID, Outcome], now: datetime) -> None:
@@ -176,7 +196,29 @@ def _mark(connection: Connection, outcomes: Mapping[uuid.UUID, Outcome], now: da
             {
                 "ids": list(outcomes),
                 "outcomes": [outcome for outcome, _ in outcomes.values()],
-                "errors": [error for _, error in outcomes.values()],
+                "errors": [why.detail if why else None for _, why in outcomes.values()],
                 "now": now,
             },
         )
+
+
+def _set_aside(
+    connection: Connection, seat: Seat, outcomes: Mapping[uuid.UUID, Outcome], batch: Batch
+) -> None:
+    """The quarantine names the event; its body stays where it is, in the inbox."""
+    refusals = {key: why for key, (_, why) in outcomes.items() if why is not None}
+    set_aside(
+        connection,
+        (
+            Aside(
+                seat.account.org_id,
+                Source.INBOX,
+                "events",
+                str(key),
+                why,
+                {"event_id": batch.rows[key].event_id, "psp": batch.rows[key].psp},
+            )
+            for key, why in refusals.items()
+        ),
+        batch.now,
+    )

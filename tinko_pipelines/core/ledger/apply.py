@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from tinko_pipelines.core.archival.gone import MAY_BE_ARCHIVED, refuse_archived_debt
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger import consequences, disputes
@@ -58,6 +59,8 @@ def apply_observation(
     """Bring the ledger to what `seen` says at business time `now`; returns the obligation's id.
 
     None where it speaks of no debt we can name. The caller holds `lock_refs` for it and commits.
+    Raises Archived where tries at the debt are in the archive: without them its money would be
+    counted wrong.
     """
     if seen.mandate_lost is not None:
         _lose_mandate(connection, account, seen.mandate_lost, now)
@@ -67,6 +70,8 @@ def apply_observation(
     if found is None:
         return None
     debt, described = _describe(connection, found, seen, now)
+    if debt.created_at < now - MAY_BE_ARCHIVED:
+        refuse_archived_debt(connection, debt.id)
     _see_doors(connection, account, debt.id, seen.doors, opened_by, now)
     for name, order in (
         ("mark_notice", seen.notice_delivered),

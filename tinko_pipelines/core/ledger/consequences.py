@@ -176,7 +176,7 @@ def _double_collected(
             "obligation_id": debt.id,
             "kind": "double_collected",
             "severity": "error",
-            "state": "open" if excess else "resolved",
+            "state": "open" if excess else "fixed",
             "dedupe_key": f"double_collected:{debt.id}",
             "evidence": json.dumps({"payments": [one.psp_payment_id for one in won]}),
             "proposal": json.dumps(proposal if excess else {}),

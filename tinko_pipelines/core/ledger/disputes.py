@@ -37,7 +37,7 @@ def record(
                 "id": new_id(now),
                 "org_id": debt.org_id,
                 "obligation_id": debt.id,
-                "state": "open" if one.status is DisputeStatus.OPEN else "resolved",
+                "state": "open" if one.status is DisputeStatus.OPEN else "fixed",
                 "dedupe_key": dispute_key(debt.connection_id, one.object_id),
                 "evidence": json.dumps(
                     {

@@ -21,6 +21,7 @@ from tinko_pipelines.core.psp.operations import (
     RefundRequest,
     RefundSeen,
 )
+from tinko_pipelines.core.psp.paging import ChangePage, Cursor, SettlementPage
 from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
 from tinko_pipelines.core.psp.throttle import Tally
 from tinko_pipelines.core.psp.types import (
@@ -72,6 +73,26 @@ class PspAdapter(Protocol):
 
     def settlement_lines(self, start: datetime, end: datetime) -> Iterator[SettlementLine]:
         """The lines those payouts are made of: their nets add up to each payout's amount."""
+        ...
+
+    def change_pages(
+        self, start: datetime, end: datetime, after: Cursor | None = None
+    ) -> Iterator[ChangePage]:
+        """What `list_changes` lists, page by page, with the payments, refunds and disputes that
+        were listed as records. `after` is the cursor of the last page that was kept, of the same
+        span: the listing goes on behind it."""
+        ...
+
+    def settlement_pages(
+        self, start: datetime, end: datetime, after: Cursor | None = None
+    ) -> Iterator[SettlementPage]:
+        """Payouts made in [start, end) and the lines of the balance that belong to it, those that
+        are not paid out too, page by page as `change_pages`."""
+        ...
+
+    def webhook_enabled(self) -> bool | None:
+        """Whether the PSP delivers events to any webhook of this account; None where it does not
+        say to this key."""
         ...
 
     def verify_credentials(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from tinko_pipelines.core.archival.gone import raise_if_archived
 from tinko_pipelines.core.canonical import dumps, to_json, to_plain
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import NotFound, TinkoError
@@ -53,6 +54,7 @@ def explain_attempt(connection: Connection, attempt_id: uuid.UUID) -> Explanatio
     """
     attempt = connection.execute(query("explain", "attempt"), {"id": attempt_id}).one_or_none()
     if attempt is None:
+        raise_if_archived(connection, "attempts", attempt_id)
         raise NotFound(f"there is no attempt {attempt_id}")
     evidence, verdict = _verdict(attempt.evidence)
     view, decision = _decision(connection, attempt, evidence)

@@ -72,6 +72,11 @@ def timezone_of(country: str | None) -> str | None:
     return zones[0] if len(kept) == 1 else None
 
 
+def countries() -> tuple[str, ...]:
+    """Every country of the IANA database, ISO 3166-1 alpha-2."""
+    return tuple(sorted(_zones_by_country()))
+
+
 @lru_cache(maxsize=1)
 def _zones_by_country() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}

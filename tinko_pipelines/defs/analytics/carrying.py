@@ -6,6 +6,7 @@ import dagster as dg
 
 from tinko_pipelines.core.analytics import sink
 from tinko_pipelines.core.analytics.relations import RELATIONS, Relation
+from tinko_pipelines.core.quality.suite import LEDGER
 from tinko_pipelines.defs.analytics.resources import ClickHouseResource
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
@@ -18,6 +19,16 @@ WRITERS: Mapping[str, Sequence[str]] = {
     "attempts": ["events", "decisions", "attempts", "attempt_outcomes"],
     "failures": ["failures"],
     "cases": ["cases", "decisions", "attempt_outcomes"],
+    "decisions": ["decisions"],
+    "outbox": ["decisions", "payer_messages"],
+    "notification_deliveries": ["payer_messages"],
+    "settlement_lines": ["stripe_settlement_lines", "razorpay_settlement_lines"],
+    "payouts": ["stripe_payouts", "razorpay_payouts"],
+    # written by people and their tools
+    "policy_versions": [],
+    "rule_versions": [],
+    "organisations": [],
+    "connections": [],
 }
 
 
@@ -42,12 +53,13 @@ def _columns(relation: Relation) -> dg.TableSchema:
 def _spec(relation: Relation) -> dg.AssetSpec:
     return dg.AssetSpec(
         key(relation),
-        deps=list(WRITERS[relation.name]),
+        # rows that fail their suites are set aside before anything is carried
+        deps=[*WRITERS[relation.name], *(["checked_ledger"] if relation.name in LEDGER else [])],
         group_name=GROUP,
         owners=OWNERS,
         kinds={"clickhouse", "python"},
-        description=f"`tinko.{relation.name}`: the ledger's {relation.name}, the newest version of"
-        " each row, carried incrementally and once.",
+        description=f"`tinko.{relation.name}`: {relation.name} of Postgres, the newest of each"
+        " row, carried incrementally and once.",
         metadata={"dagster/column_schema": _columns(relation)},
         skippable=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 from clickhouse_connect.driver.client import Client
@@ -28,6 +29,10 @@ class ClickHouseResource(dg.ConfigurableResource):
     def build(self, select: str) -> list[Node]:
         """dbt in this process, on this store. Raises DbtFailed."""
         return dbt.build(select)
+
+    def document(self) -> Path:
+        """dbt's pages about this store, as one file of HTML. Raises DbtFailed."""
+        return dbt.document()
 
 
 @dg.definitions

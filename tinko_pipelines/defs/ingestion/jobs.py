@@ -1,22 +1,45 @@
-"""The daily listing, rung by a schedule, or by a sensor where business time does not run at 1."""
+"""The daily listing, rung by a schedule, or by a sensor where business time does not run at 1; and
+the days that late data re-opened."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from tinko_pipelines.defs.ingestion.assets import daily
+from tinko_pipelines.core.ingestion.days import DayKind
+from tinko_pipelines.core.ingestion.overview import oldest_to_list
+from tinko_pipelines.core.ingestion.records import KINDS as RECORDS
+from tinko_pipelines.core.ingestion.settlement import KINDS as SETTLED
+from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.defs.ingestion.assets import daily, key
 from tinko_pipelines.defs.platform import Platform
 
+# the listings, by the names a run's config knows them by
 LISTINGS = ["stripe_payments", "razorpay_payments"]
+SETTLEMENTS = ["stripe_settlement", "razorpay_settlement"]
+# of wall time: a day whose listing failed is tried again in the next
+BUCKET_SECONDS = 3600
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def _keys(kinds: Sequence[DayKind], psps: Sequence[Psp] = tuple(Psp)) -> list[dg.AssetKey]:
+    return [key(psp, kind) for psp in psps for kind in kinds]
+
 
 heal_job = dg.define_asset_job(
     "heal",
-    selection=LISTINGS,
+    selection=dg.AssetSelection.assets(*_keys([*RECORDS, *SETTLED])),
     partitions_def=daily,
     executor_def=dg.in_process_executor,
-    description="List a day at the PSPs and heal what webhooks missed.",
+    description="List a day at the PSPs: heal what webhooks missed, and keep what was paid,"
+    " refunded, disputed, settled and paid out.",
 )
 
 
@@ -26,7 +49,7 @@ def _request(day: datetime, lookback_days: int) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"heal:{day:%Y-%m-%d}",
         partition_key=f"{day:%Y-%m-%d}",
-        run_config={"ops": dict.fromkeys(LISTINGS, config)},
+        run_config={"ops": dict.fromkeys([*LISTINGS, *SETTLEMENTS], config)},
     )
 
 
@@ -56,6 +79,37 @@ def business_day_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
     return _request(_yesterday(platform), platform.settings.reconciliation_window_days)
 
 
+@dg.sensor(
+    job=heal_job,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def reopened_days_sensor(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.RunRequest | dg.SkipReason:
+    """The oldest day that late data re-opened, or whose listing was cut short, is listed again."""
+    if context.instance.get_runs_count(dg.RunsFilter(job_name="heal", statuses=UNDER_WAY)):
+        return dg.SkipReason("a listing is under way")
+    first, last = daily.start.date(), _yesterday(platform).date()
+    for kinds, step in ((RECORDS, "payments"), (SETTLED, "settlement")):
+        found = oldest_to_list(platform.engine, kinds, first, last)
+        if found is not None:
+            bucket = int(time.time() // BUCKET_SECONDS)
+            config = {"config": {"lookback_days": found.lookback_days}}
+            return dg.RunRequest(
+                run_key=f"again:{found.psp}:{step}:{found.day}:{bucket}",
+                partition_key=found.day.isoformat(),
+                asset_selection=_keys(kinds, [found.psp]),
+                run_config={"ops": {f"{found.psp}_{step}": config}},
+                tags={"tinko/reopened": "true"},
+            )
+    return dg.SkipReason("no day was re-opened")
+
+
 @dg.definitions
 def healing() -> dg.Definitions:
-    return dg.Definitions(jobs=[heal_job], schedules=[daily_healing], sensors=[business_day_sensor])
+    return dg.Definitions(
+        jobs=[heal_job],
+        schedules=[daily_healing],
+        sensors=[business_day_sensor, reopened_days_sensor],
+    )

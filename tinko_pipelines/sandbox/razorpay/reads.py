@@ -40,6 +40,7 @@ class Reads:
             table += [(f"{name}/{{id}}", self._one(kind)), (name, self._many(kind))]
         table = [
             ("settlements/recon/combined", self.recon),
+            ("webhooks", self.webhooks),
             ("payments/{id}", self.payment),
             ("orders/{id}/payments", self.order_payments),
             ("payments/{id}/refunds/{refund}", self.payment_refund),
@@ -137,6 +138,19 @@ class Reads:
 
     def token(self, call: Call) -> Doc:
         return public(self.need_token(call))
+
+    def webhooks(self, call: Call) -> Doc:
+        """The account's one webhook, if it has any."""
+        account, at = call.account, self._bank.engine.world.start
+        off = bool(account.get("webhook_off"))
+        found = {
+            "id": self._bank.new_id("wh_", account["id"], "webhook")[3:], "entity": "webhook",
+            "url": account["url"], "active": not off, "secret_exists": True, "created_at": at,
+            "disabled_at": self._bank.engine.now if off else 0, "owner_id": account["account_id"],
+            "owner_type": "merchant", "service": "api-test", "alert_email": "someone@example.com",
+            "context": [], "events": [], "updated_at": at,
+        }  # fmt: skip
+        return collection([found] if account["url"] else [])
 
     def recon(self, call: Call) -> Doc:
         """The lines of the settlements made in a month, or on one of its days (India's)."""

@@ -234,7 +234,8 @@ class Api:
 
     def _webhook(self, account: Doc) -> Doc:
         id_ = self._desk.engine.draws.object_id("we_", account["id"], "webhook")
-        return {"id": id_, "object": "webhook_endpoint", "url": account["url"], "status": "enabled",
+        status = "disabled" if account.get("webhook_off") else "enabled"
+        return {"id": id_, "object": "webhook_endpoint", "url": account["url"], "status": status,
                 "enabled_events": ["*"], "livemode": False, "metadata": {}, "api_version": None,
                 "created": self._desk.engine.world.start}  # fmt: skip
 

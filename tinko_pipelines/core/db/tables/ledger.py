@@ -158,6 +158,12 @@ attempts = Table(
         postgresql_where=sql("state = 'failed' AND classified_at IS NULL"),
     ),
     Index("ix_attempts_row_version", "row_version"),
+    Index(
+        "ix_attempts_connection_id_occurred_at",
+        "connection_id",
+        "occurred_at",
+        postgresql_where=sql("psp_payment_id IS NOT NULL"),
+    ),
     postgresql_partition_by="RANGE (id)",
 )
 

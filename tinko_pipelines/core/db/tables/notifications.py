@@ -5,7 +5,15 @@ from __future__ import annotations
 from sqlalchemy import Column, Index, Integer, Table
 from sqlalchemy import text as sql
 
-from tinko_pipelines.core.db.tables.base import document, instant, key, metadata, ref, text
+from tinko_pipelines.core.db.tables.base import (
+    document,
+    instant,
+    key,
+    metadata,
+    ref,
+    row_version,
+    text,
+)
 
 outbox = Table(
     "outbox",
@@ -28,8 +36,10 @@ outbox = Table(
     text("last_error", required=False),
     instant("created_at"),
     instant("updated_at"),
+    row_version(),
     Index("ix_outbox_pending", "due_at", postgresql_where=sql("state IN ('pending', 'sending')")),
     Index("ix_outbox_case_id", "case_id"),
+    Index("ix_outbox_row_version", "row_version"),
 )
 
 notification_deliveries = Table(
@@ -42,6 +52,8 @@ notification_deliveries = Table(
     text("result"),  # accepted, refused, unreachable
     text("detail", required=False),
     instant("at"),
+    row_version(),
     Index("ix_notification_deliveries_outbox_id", "outbox_id"),
+    Index("ix_notification_deliveries_row_version", "row_version"),
     postgresql_partition_by="RANGE (id)",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    Date,
     DateTime,
     Double,
     Index,
@@ -37,7 +38,9 @@ policy_versions = Table(
     Column("version", Integer, nullable=False),
     document("definition"),
     instant("created_at"),
+    row_version(),
     UniqueConstraint("org_id", "name", "version"),
+    Index("ix_policy_versions_row_version", "row_version"),
 )
 
 # a merchant's rules: the newest version of each, by place; deleted ones stay, and may come back
@@ -54,7 +57,9 @@ rule_versions = Table(
     document("definition"),
     text("created_by", required=False),
     instant("created_at"),
+    row_version(),
     UniqueConstraint("org_id", "rule_id", "version"),
+    Index("ix_rule_versions_row_version", "row_version"),
 )
 
 # what a merchant says of PSP codes, over our own tables: the newest version holds
@@ -112,6 +117,7 @@ cases = Table(
     instant("updated_at"),
     row_version(),
     UniqueConstraint("obligation_id"),
+    Index("ix_cases_recovered", "id", postgresql_where=sql("state = 'recovered'")),
     Index("ix_cases_decide_at", "decide_at", postgresql_where=sql("decide_at IS NOT NULL")),
     Index("ix_cases_row_version", "row_version"),
 )
@@ -129,7 +135,9 @@ decisions = Table(
     document("reasons"),
     document("inputs"),
     instant("decided_at"),
+    row_version(),
     Index("ix_decisions_case_id", "case_id"),
+    Index("ix_decisions_row_version", "row_version"),
 )
 
 findings = Table(
@@ -144,7 +152,31 @@ findings = Table(
     text("dedupe_key", unique=True),
     document("evidence"),
     document("proposal"),
+    # what reconciliation says of it; the ledger's own findings have none of these
+    ref("connection_id", required=False),
+    text("psp", required=False),
+    text("leg", required=False),  # core/reconciliation/vocabulary.Leg
+    text("subject_id", required=False),
+    text("payment_id", required=False),
+    minor("amount_minor", required=False),  # at stake
+    text("currency", required=False),
+    Column("day", Date, nullable=True),
+    text("owner", required=False),
+    text("note", required=False),  # why it is explained or accepted
+    text("changed_by", server_default="ledger"),
+    text("repair_state", required=False),  # core/reconciliation/repairs.RepairState
+    text("repair_by", required=False),
+    instant("repair_wall", required=False),  # when it was first sent
+    instant("last_seen_at", required=False),
+    instant("closed_at", required=False),
     instant("created_at"),
     instant("updated_at"),
+    Index("ix_findings_connection_id_day", "connection_id", "day"),
+    Index("ix_findings_org_id_id", "org_id", "id"),
     Index("ix_findings_obligation_id", "obligation_id"),
+    Index(
+        "ix_findings_repair",
+        "id",
+        postgresql_where=sql("repair_state IN ('requested', 'applying')"),
+    ),
 )

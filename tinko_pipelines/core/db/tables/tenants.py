@@ -5,7 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Boolean, Column, Index, LargeBinary, Table, UniqueConstraint
 from sqlalchemy import text as sql
 
-from tinko_pipelines.core.db.tables.base import instant, key, metadata, ref, text
+from tinko_pipelines.core.db.tables.base import (
+    instant,
+    key,
+    metadata,
+    ref,
+    row_version,
+    text,
+)
 
 organisations = Table(
     "organisations",
@@ -19,6 +26,8 @@ organisations = Table(
     text("country", required=False),
     text("category", required=False),
     instant("created_at"),
+    row_version(),
+    Index("ix_organisations_row_version", "row_version"),
 )
 
 api_keys = Table(
@@ -50,6 +59,7 @@ connections = Table(
     text("base_url", required=False),
     instant("created_at"),
     instant("updated_at"),
+    row_version(),
     # one PSP account is connected once, across organisations (rule 2)
     Index(
         "uq_connections_active_account",
@@ -60,4 +70,5 @@ connections = Table(
         postgresql_where=sql("status = 'active'"),
     ),
     UniqueConstraint("org_id", "id", name="uq_connections_org_id_id"),
+    Index("ix_connections_row_version", "row_version"),
 )

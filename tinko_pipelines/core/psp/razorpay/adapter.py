@@ -15,6 +15,7 @@ from tinko_pipelines.core.psp.operations import (
     RefundRequest,
     RefundSeen,
 )
+from tinko_pipelines.core.psp.paging import ChangePage, Cursor, SettlementPage
 from tinko_pipelines.core.psp.razorpay import (
     charging,
     doors,
@@ -22,6 +23,7 @@ from tinko_pipelines.core.psp.razorpay import (
     orders,
     reads,
     settlement,
+    webhook_state,
     writes,
 )
 from tinko_pipelines.core.psp.razorpay.client import API, RazorpayCalls
@@ -112,6 +114,22 @@ class RazorpayAdapter:
         """Payments and orders created in [start, end), the payments refunded in it, and disputes
         of the last months."""
         return listing.changes(self._calls, start, end)
+
+    def change_pages(
+        self, start: datetime, end: datetime, after: Cursor | None = None
+    ) -> Iterator[ChangePage]:
+        """The same page by page, with the records among them."""
+        return listing.pages(self._calls, start, end, after)
+
+    def settlement_pages(
+        self, start: datetime, end: datetime, after: Cursor | None = None
+    ) -> Iterator[SettlementPage]:
+        """Payouts and lines page by page, and what is not paid out yet."""
+        return settlement.pages(self._calls, start, end, after)
+
+    def webhook_enabled(self) -> bool | None:
+        """Whether a webhook is switched on, where the key may ask."""
+        return webhook_state.enabled(self._calls)
 
     def verify_credentials(self) -> str:
         """The key id, once Razorpay has accepted it with its secret. Razorpay tells no key whose

@@ -112,13 +112,25 @@ class RazorpayCalls:
         return found if isinstance(found, list) else []
 
     def pages(
-        self, method: Callable[..., Any], params: dict[str, Any], most: int = PAGE
+        self, method: Callable[..., Any], params: dict[str, Any], most: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Every item of a list, page after page of at most `most`, by `skip`."""
-        skip = 0
+        """Every item of a list, page after page of at most `most` (else PAGE), by `skip`."""
+        for found in self.turned(method, params, most):
+            yield from found
+
+    def turned(
+        self,
+        method: Callable[..., Any],
+        params: dict[str, Any],
+        most: int | None = None,
+        skip: int = 0,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The pages of a list that are not empty, the first `skip` items left out."""
+        most = most or PAGE
         while True:
             found = self.items(method, params | {"count": most, "skip": skip})
-            yield from found
+            if found:
+                yield found
             if len(found) < most:
                 return
             skip += len(found)

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tinko_pipelines.core.psp.paging import Cursor, SettlementPage, from_stream
 from tinko_pipelines.core.psp.payload import instant, number, text
 from tinko_pipelines.core.psp.razorpay.client import RazorpayCalls
 from tinko_pipelines.core.psp.razorpay.payments import EPOCH
@@ -46,6 +47,26 @@ def lines(calls: RazorpayCalls, start: datetime, end: datetime) -> Iterator[Sett
             one = line(entity, known)
             if start <= (one.settled_at or one.created_at) < end:
                 yield one
+
+
+def pages(
+    calls: RazorpayCalls, start: datetime, end: datetime, after: Cursor | None = None
+) -> Iterator[SettlementPage]:
+    """The settlements made in [start, end), then the lines settled or held back in it, a page at
+    a time."""
+    made = tuple(payouts(calls, start, end))
+    known = {one.payout_id: one.status for one in made}
+    days = [day.isoformat() for day in _days(start, end)]
+    if made and after is None:
+        yield SettlementPage(made, (), {"stream": days[0], "after": 0})
+    for stream, read in from_stream(days, after):
+        day, skip = date.fromisoformat(stream), read or 0
+        asked = {"year": day.year, "month": day.month, "day": day.day}
+        for found in calls.turned(calls.sdk.settlement.report, asked, PAGE, skip):
+            skip += len(found)
+            lines = (line(entity, known) for entity in found)
+            own = tuple(one for one in lines if start <= (one.settled_at or one.created_at) < end)
+            yield SettlementPage((), own, {"stream": stream, "after": skip})
 
 
 def payout(entity: Mapping[str, Any]) -> Payout:

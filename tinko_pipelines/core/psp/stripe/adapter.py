@@ -15,6 +15,7 @@ from tinko_pipelines.core.psp.operations import (
     RefundRequest,
     RefundSeen,
 )
+from tinko_pipelines.core.psp.paging import ChangePage, Cursor, SettlementPage
 from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
 from tinko_pipelines.core.psp.stripe import (
     charging,
@@ -23,6 +24,7 @@ from tinko_pipelines.core.psp.stripe import (
     reads,
     refunds,
     settlement,
+    webhook_state,
     writes,
 )
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
@@ -113,6 +115,22 @@ class StripeAdapter:
         """Charges, PaymentIntents, invoices, sessions and disputes created in [start, end), and
         the charges that were refunded in it."""
         return listing.changes(self._calls, start, end)
+
+    def change_pages(
+        self, start: datetime, end: datetime, after: Cursor | None = None
+    ) -> Iterator[ChangePage]:
+        """The same page by page, with the records among them."""
+        return listing.pages(self._calls, start, end, after)
+
+    def settlement_pages(
+        self, start: datetime, end: datetime, after: Cursor | None = None
+    ) -> Iterator[SettlementPage]:
+        """Payouts and lines page by page, and what is not paid out yet."""
+        return settlement.pages(self._calls, start, end, after)
+
+    def webhook_enabled(self) -> bool | None:
+        """Whether a webhook is switched on, where the key may ask."""
+        return webhook_state.enabled(self._calls)
 
     def verify_credentials(self) -> str:
         """The account the key belongs to."""

@@ -64,14 +64,22 @@ class StripeCalls:
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Every object of a list, page after page of at most 100."""
-        after: dict[str, str] = {}
-        while True:
-            page = self.get(path, limit=PAGE, **params, **after)
-            items = page.get("data") or []
+        for items in self.turned(path, **params):
             yield from items
+
+    def turned(
+        self, path: str, after: str | None = None, **params: Any
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The pages of a list that are not empty, from the object behind `after` on."""
+        while True:
+            start = {} if after is None else {"starting_after": after}
+            page = self.get(path, limit=PAGE, **params, **start)
+            items = page.get("data") or []
+            if items:
+                yield items
             if not page.get("has_more") or not items:
                 return
-            after = {"starting_after": str(items[-1]["id"])}
+            after = str(items[-1]["id"])
 
     def _call(self, method: str, path: str, params: Mapping[str, Any]) -> dict[str, Any]:
         self.throttle.turn()

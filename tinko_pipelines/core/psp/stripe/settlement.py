@@ -7,12 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from tinko_pipelines.core.psp.paging import Cursor, SettlementPage, from_stream
 from tinko_pipelines.core.psp.payload import instant, number, object_id, part, text
 from tinko_pipelines.core.psp.settlement import LineKind, Payout, PayoutStatus, SettlementLine
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
 from tinko_pipelines.core.psp.stripe.mapping import currency_of
 from tinko_pipelines.core.psp.stripe.payments import EPOCH
 
+BALANCE, PAYOUTS = "/v1/balance_transactions", "/v1/payouts"
 _STATUS = {
     "paid": PayoutStatus.PAID,
     "failed": PayoutStatus.FAILED,
@@ -42,7 +44,7 @@ KINDS: dict[str, LineKind] = {
 def payouts(calls: StripeCalls, start: datetime, end: datetime) -> Iterator[Payout]:
     """The payouts made in [start, end), newest first. A paid one can still fail: list it again."""
     span = {"gte": int(start.timestamp()), "lt": int(end.timestamp())}
-    for body in calls.pages("/v1/payouts", created=span):
+    for body in calls.pages(PAYOUTS, created=span):
         yield payout(body)
 
 
@@ -54,12 +56,49 @@ def lines(calls: StripeCalls, start: datetime, end: datetime) -> Iterator[Settle
     for one in payouts(calls, start, end):
         if not one.itemised:
             continue
-        found = calls.pages(
-            "/v1/balance_transactions", payout=one.payout_id, expand=["data.source"]
-        )
+        found = calls.pages(BALANCE, payout=one.payout_id, expand=["data.source"])
         for body in found:
             if not _is_the_payout(body, one):
                 yield line(body, one)
+
+
+def pages(
+    calls: StripeCalls, start: datetime, end: datetime, after: Cursor | None = None
+) -> Iterator[SettlementPage]:
+    """The balance transactions made in [start, end), whether paid out or not, then the payouts
+    made in it and the lines of each, a page at a time.
+
+    Manual payouts list no lines, so that the transactions' own listing is all that shows theirs.
+    """
+    span = {"gte": int(start.timestamp()), "lt": int(end.timestamp())}
+    for stream, behind in from_stream((BALANCE, PAYOUTS), after):
+        if stream == BALANCE:
+            for found in calls.turned(BALANCE, behind, created=span, expand=["data.source"]):
+                lines = tuple(line(body) for body in found if body.get("type") != "payout")
+                yield SettlementPage((), lines, _at(stream, found[-1]["id"]))
+        else:
+            yield from _by_payout(calls, list(payouts(calls, start, end)), behind)
+
+
+def _by_payout(
+    calls: StripeCalls, made: list[Payout], behind: list[str] | None
+) -> Iterator[SettlementPage]:
+    """The payouts, then the lines of each; `behind` names the payout and line to go on behind."""
+    if made and behind is None:
+        yield SettlementPage(tuple(made), (), _at(PAYOUTS, ["", ""]))
+    itemised = [one for one in made if one.itemised]
+    ids = [one.payout_id for one in itemised]
+    begun, last = behind or ["", ""]
+    for one in itemised[ids.index(begun) if begun in ids else 0 :]:
+        after = last if one.payout_id == begun else None
+        found = calls.turned(BALANCE, after, payout=one.payout_id, expand=["data.source"])
+        for bodies in found:
+            own = tuple(line(body, one) for body in bodies if not _is_the_payout(body, one))
+            yield SettlementPage((), own, _at(PAYOUTS, [one.payout_id, str(bodies[-1]["id"])]))
+
+
+def _at(stream: str, after: Any) -> Cursor:
+    return {"stream": stream, "after": after}
 
 
 def payout(body: Mapping[str, Any]) -> Payout:

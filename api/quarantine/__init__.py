@@ -1,0 +1,1 @@
+"""The quarantine: what was set aside of an organisation's data, and letting it back."""

@@ -1,0 +1,1 @@
+"""Reconciliation: days, findings, what people say of them, repairs, the report."""

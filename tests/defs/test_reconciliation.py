@@ -1,0 +1,159 @@
+"""The assets of reconciliation on a small ledger: run, check, report, ring."""
+
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+
+from tests.integration.ledger.aftermath_world import NOW
+from tests.integration.reconciliation.books_stage import (
+    DAY,
+    LATER,
+    BooksStage,
+    line,
+    payout,
+    record,
+)
+from tests.s3 import ACCESS, SECRET, S3Server
+from tinko_pipelines.core.clock import DatabaseClock
+from tinko_pipelines.core.db.engine import owner_engine, unit_of_work, worker_engine
+from tinko_pipelines.core.psp.types import PaymentStatus
+from tinko_pipelines.core.reconciliation import review
+from tinko_pipelines.core.settings import get_settings
+from tinko_pipelines.defs.platform import Platform
+from tinko_pipelines.defs.reconciliation import assets, checks, jobs
+
+NEXT = DAY + timedelta(days=1)
+FAILED = record("ch_1", PaymentStatus.FAILED, at=NOW)
+
+
+@pytest.fixture
+def stage(database, monkeypatch):
+    for role in ("worker", "owner", "readonly"):
+        monkeypatch.setenv(f"DATABASE_{role.upper()}_URL", database.url(f"tinko_{role}"))
+    monkeypatch.setenv("DATABASE_URL", database.url("tinko_app"))
+    monkeypatch.delenv("S3_BUCKET", raising=False)
+    caches = (get_settings, worker_engine, owner_engine)
+    for cache in caches:
+        cache.cache_clear()
+    made = BooksStage(database)
+    clock = DatabaseClock(database.url("tinko_worker"))
+    clock.freeze_at(LATER)
+    clock.close()
+    made.recovered()
+    made.clock.instant = LATER
+    yield made
+    worker_engine().dispose()
+    for cache in caches:
+        cache.cache_clear()
+
+
+def materialize(*names, day=NEXT, raise_on_error=True, **config):
+    ours = [*assets.reconciliation().assets, *checks.checks().asset_checks]
+    chosen = dg.AssetSelection.assets(*names) | dg.AssetSelection.checks_for_assets(*names)
+    key = None if names == ("settlements",) else str(day)
+    with dg.DagsterInstance.ephemeral() as instance:
+        return dg.materialize(
+            ours,
+            selection=chosen, partition_key=key, instance=instance,
+            resources={"platform": Platform()}, raise_on_error=raise_on_error,
+            run_config={"ops": {one: {"config": config} for one in names if config}},
+        )  # fmt: skip
+
+
+def told(done, name):
+    (found,) = done.asset_materializations_for_node(name)
+    return {key: value.value for key, value in found.metadata.items()}
+
+
+def test_a_day_and_its_window_are_reconciled_and_the_money_adds_up(stage):
+    stage.listed(FAILED, record(amount=900), lines=[line(gross=900, net=841)])
+    done = materialize("stripe_reconciliation", lookback_days=2)
+    said = told(done, "stripe_reconciliation")
+    assert (said["dagster/row_count"], said["findings"], said["opened"]) == (2, 1, 1)
+    assert said["not_listed_yet"] == 0
+    assert "data:image/svg+xml;base64," in said["money"]
+    assert (
+        "| 2026-09-17 | stripe | USD | $10.00 | $0.00 | $10.00 | $9.00 | $9.00 | yes |"
+        in (said["money"])
+    )
+    (check,) = done.get_asset_check_evaluations()
+    assert check.passed
+    stage.write("update reconciled_days set ledger_minor = 7, day = day - 30")
+    again = materialize("stripe_reconciliation", lookback_days=0, raise_on_error=False)
+    (check,) = again.get_asset_check_evaluations()
+    assert not check.passed
+    assert "ledger 7" in check.metadata["first"].value
+
+
+def test_recoveries_are_settled_or_said_to_be_late(stage):
+    stage.listed(FAILED, record())
+    done = materialize("settlements")
+    assert told(done, "settlements")["overdue"] == 1
+    (check,) = done.get_asset_check_evaluations()
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    stage.listed(lines=[line()], payouts=[payout()])
+    done = materialize("settlements")
+    assert told(done, "settlements")["newly_settled"] == 1
+    assert done.get_asset_check_evaluations()[0].passed
+    assert stage.case()[0] == "settled"
+
+
+def test_the_job_does_all_of_it_in_one_run(stage):
+    stage.listed(FAILED, record(), lines=[line()], payouts=[payout()])
+    every = dg.Definitions.merge(
+        assets.reconciliation(), checks.checks(), jobs.jobs(),
+        dg.Definitions(resources={"platform": Platform()}),
+    )  # fmt: skip
+    window = {"config": {"lookback_days": 3}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = every.get_repository_def().get_job("reconcile").execute_in_process(
+            instance=instance, partition_key=str(NEXT),
+            run_config={"ops": dict.fromkeys(jobs.RECONCILIATIONS, window)},
+        )  # fmt: skip
+    assert done.success
+    assert all(one.passed for one in done.get_asset_check_evaluations())
+    assert stage.case()[0] == "settled"
+
+
+def test_the_report_goes_to_the_bucket_or_says_why_not(stage, tmp_path, monkeypatch):
+    stage.listed(FAILED, record(amount=900))
+    materialize("stripe_reconciliation", lookback_days=0)
+    assert "S3_BUCKET is not set" in told(materialize("reconciliation_report"),
+                                          "reconciliation_report")["skipped"]  # fmt: skip
+    tmp_path.chmod(0o755)
+    with S3Server(tmp_path) as server:
+        store = server.store("reports")
+        monkeypatch.setenv("S3_BUCKET", "reports")
+        monkeypatch.setenv("S3_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("S3_ACCESS_KEY", ACCESS)
+        monkeypatch.setenv("S3_SECRET_KEY", SECRET)
+        get_settings.cache_clear()
+        materialize("reconciliation_report")
+        base = f"reconciliation/{stage.account.org_id}/{NEXT}"
+        page, lines = store.get(f"{base}.html").decode(), store.get(f"{base}.csv").decode()
+    assert "<svg" in page
+    assert "Unsettled" not in page
+    assert "Captured, not settled" in page
+    assert [one.split(",")[3] for one in lines.splitlines()] == ["kind", "amount", "unsettled"]
+
+
+def test_the_repair_that_was_asked_for_rings(stage, database):
+    stage.listed(FAILED, record(amount=900))
+    stage.reconcile(NEXT)
+    context = dg.build_sensor_context()
+    assert isinstance(jobs.repairs_sensor(context, platform=Platform()), dg.SkipReason)
+    ((finding,),) = stage.rows("select id from findings where kind = 'amount'")
+    with unit_of_work(database.app, stage.account.org_id) as connection:
+        review.request_repair(connection, finding, "key:test", LATER)
+    rung = jobs.repairs_sensor(context, platform=Platform())
+    assert rung.run_key.startswith(str(finding))
+
+
+def test_the_day_rings_by_business_time(stage):
+    rung = jobs.reconciliation_day_sensor(dg.build_sensor_context(), platform=Platform())
+    yesterday = (LATER - timedelta(days=1)).date().isoformat()
+    assert (rung.partition_key, rung.run_key) == (yesterday, f"reconcile:{yesterday}")
+    assert set(rung.run_config["ops"]) == {"stripe_reconciliation", "razorpay_reconciliation"}
+    asked = dg.build_schedule_context()
+    assert isinstance(jobs.daily_reconciliation(asked, platform=Platform()), dg.SkipReason)

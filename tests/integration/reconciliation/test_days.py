@@ -1,0 +1,160 @@
+"""A day's books out of Postgres: what is found is kept, closes itself, and the money adds up."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from tests.integration.ledger.aftermath_world import NOW, charge
+from tests.integration.reconciliation.books_stage import (
+    CAPTURED,
+    DAY,
+    LATER,
+    line,
+    payout,
+    record,
+)
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.psp.operations import RefundStatus
+from tinko_pipelines.core.psp.records import PspRecord, RecordKind
+from tinko_pipelines.core.psp.types import DisputeStatus, PaymentStatus, Ref, RefKind
+from tinko_pipelines.core.reconciliation.run import days_that_differ, days_to_revisit
+
+NEXT = DAY + timedelta(days=1)
+FAILED = record("ch_1", PaymentStatus.FAILED, at=NOW)
+
+
+@pytest.fixture
+def stage(stage):
+    """A debt that failed on one day and was paid on the next."""
+    stage.recovered()
+    stage.clock.instant = LATER
+    return stage
+
+
+def test_a_day_that_is_not_listed_is_not_reconciled(stage):
+    assert "not listed" in stage.reconcile().skipped
+    assert stage.findings() == []
+
+
+def test_days_that_agree(stage):
+    stage.listed(FAILED, record(), lines=[line()], payouts=[payout()])
+    assert stage.reconcile().kinds == {}
+    (money,) = stage.reconcile(NEXT).totals
+    assert (money.ledger_minor, money.matched_minor, money.findings_minor) == (1000, 1000, 0)
+    assert (money.settled_minor, money.fee_minor, money.psp_minor) == (1000, 59, 1000)
+    assert money.adds_up
+    assert stage.rows("select day, currency, ledger_minor, ledger_count from reconciled_days"
+                      " order by day") == [(DAY, "USD", 0, 1), (NEXT, "USD", 1000, 1)]  # fmt: skip
+
+
+def test_what_is_found_is_kept_once_and_closes_itself(stage):
+    stage.listed(FAILED, record(amount=900), record("ch_7", at=CAPTURED, amount=50),
+                 lines=[line(gross=900, net=841), line("ch_7", gross=50, net=-9)])  # fmt: skip
+    first = stage.reconcile(NEXT)
+    assert first.changes == {"opened": 2, "standing": 2, "closed": 0}
+    assert stage.findings() == [
+        ("amount", "ledger", "ch_2", 100, "open"),
+        ("missing_here", "ledger", "ch_7", 50, "open"),
+    ]
+    assert [(one.ledger_minor, one.matched_minor, one.findings_minor, one.psp_findings_minor)
+            for one in first.totals] == [(1000, 0, 1000, 950)]  # fmt: skip
+    assert days_that_differ(stage.engine) == []
+    again = stage.reconcile(NEXT)
+    assert again.changes == {"opened": 0, "standing": 2, "closed": 0}
+    # the ledger hears of it, and the listing is corrected
+    stage.say(charge("ch_7", hours=24, amount=50), refs=(Ref(RefKind.INVOICE, "in_7"),), due=50)
+    stage.listed(record())
+    stage.listed(lines=[line()])
+    assert stage.reconcile(NEXT).changes == {"opened": 0, "standing": 0, "closed": 2}
+    assert {one[-1] for one in stage.findings()} == {"fixed"}
+    # and is found again
+    stage.listed(record(amount=900))
+    assert stage.reconcile(NEXT).changes["opened"] == 2  # its line says another sum too
+    assert ("state", "fixed", "open", "reconciliation") in {one[:4] for one in stage.events()}
+
+
+def test_what_a_person_has_said_stays_and_still_closes(stage):
+    stage.listed(FAILED, record(amount=900))
+    stage.reconcile(NEXT)
+    stage.write(
+        "update findings set state = 'accepted', changed_by = 'somebody' where kind = 'amount'"
+    )
+    stage.reconcile(NEXT)
+    assert ("amount", "ledger", "ch_2", 100, "accepted") in stage.findings()
+    stage.listed(record())
+    stage.reconcile(NEXT)
+    assert ("amount", "ledger", "ch_2", 100, "fixed") in stage.findings()
+
+
+def test_refunds_disputes_and_late_settlements_of_the_day(stage):
+    refund = PspRecord(
+        RecordKind.REFUND, "re_1", "ch_2", RefundStatus.SUCCEEDED, 300, "USD", CAPTURED
+    )
+    dispute = PspRecord(
+        RecordKind.DISPUTE, "dp_1", "ch_2", DisputeStatus.LOST, 700, "USD", CAPTURED
+    )
+    stage.listed(FAILED, record(refunded=300), refund, dispute)
+    stage.clock.instant = LATER + timedelta(days=14)
+    stage.listed()
+    stage.reconcile(NEXT)
+    assert stage.findings() == [
+        ("dispute_not_reflected", "ledger", "dp_1", 700, "open"),
+        ("dispute_not_reflected", "settlement", "dp_1", 700, "open"),
+        ("refund_not_reflected", "ledger", "ch_2", 300, "open"),
+        ("refund_not_reflected", "settlement", "re_1", 300, "open"),
+        ("unsettled", "settlement", "ch_2", 1000, "open"),
+    ]
+
+
+def test_a_payout_and_what_was_settled_without_anybody_listing_it(stage):
+    stage.listed(FAILED, record(), lines=[line(), line("ch_8", gross=10, fee=0, net=10)],
+                 payouts=[payout(amount=940)])  # fmt: skip
+    stage.reconcile(NEXT)
+    stage.reconcile((CAPTURED + timedelta(days=3)).date())
+    assert stage.findings() == [
+        ("payout_total", "payout", "po_1", 11, "open"),
+        ("settled_without_capture", "settlement", "ch_8", 10, "open"),
+    ]
+
+
+def test_another_organisation_sees_none_of_it(stage, database):
+    stage.listed(FAILED, record(amount=900))
+    stage.reconcile(NEXT)
+    tables = ("findings", "finding_events", "reconciled_days", "settlements")
+    stage.settle()
+    for org, seen in ((stage.account.org_id, 1), (stage.account.connection_id, 0)):
+        with unit_of_work(database.app, org) as connection:
+            counts = [connection.scalar(text(f"select count(*) from {one}")) for one in tables]
+        assert [min(one, 1) for one in counts] == [seen] * 4
+
+
+def test_money_that_does_not_add_up_is_told(stage):
+    stage.listed(FAILED, record(), lines=[line()])
+    stage.reconcile(NEXT)
+    stage.write("update reconciled_days set matched_minor = 999")
+    (told,) = days_that_differ(stage.engine)
+    assert "ledger 1000" in told
+
+
+def test_days_that_are_not_done_with_are_looked_at_again(stage):
+    stage.listed(FAILED, record())
+    stage.reconcile()
+    assert stage.reconcile(NEXT).kinds == {"unsettled": 1}
+    later = DAY + timedelta(days=20)
+    assert days_to_revisit(stage.engine, stage.mine, later) == [NEXT]
+    assert days_to_revisit(stage.engine, stage.mine, NEXT) == []
+    assert days_to_revisit(stage.engine, stage.mine, DAY + timedelta(days=90)) == []
+    stage.listed(lines=[line()], payouts=[payout()])
+    assert stage.reconcile(NEXT).changes["closed"] == 1
+    assert days_to_revisit(stage.engine, stage.mine, later) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "kinds"),
+    [([], {"unsettled": 1}), ([line(payout=None)], {}),
+     ([line(payout=None, on_hold=True)], {"unsettled": 1})],
+)  # fmt: skip
+def test_what_is_available_for_a_payout_by_hand_is_explained(stage, lines, kinds):
+    stage.listed(FAILED, record(), lines=lines, payouts=[payout("po_9", itemised=False)])
+    assert stage.reconcile(NEXT).kinds == kinds

@@ -1,0 +1,185 @@
+"""A stream of rows into Parquet files, one organisation each, in bounded memory.
+
+Rows of all organisations come mixed. Each batch is split; an organisation's rows wait until they
+make a row group, and the largest go first when all that waits is too much. A file that is full, or
+one too many that are open, is closed and handed on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tinko_pipelines.core.archival.columns import plain
+
+_MEBIBYTE = 1024 * 1024
+GROUP_ROWS = 65_536
+GROUP_BYTES = 12 * _MEBIBYTE
+WAITING_BYTES = 48 * _MEBIBYTE
+FILE_BYTES = 32 * _MEBIBYTE
+OPEN_FILES = 64
+# few different values: the rest is not worth a dictionary
+_FEW = 0.05
+_LEVEL = 1
+# what is looked for by ranges; for the rest, smallest and largest values cost and tell nothing
+_WITH_STATISTICS = frozenset({"id", "created_at", "occurred_at", "received_at", "at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A finished file of one organisation."""
+
+    org_id: uuid.UUID
+    number: int
+    path: Path
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass
+class _File:
+    path: Path
+    number: int
+    writer: pq.ParquetWriter
+    rows: int = 0
+
+
+@dataclass
+class _Waiting:
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class PartWriter:
+    """Writes batches into `folder` and gives every finished file to `hand_on`, which owns it."""
+
+    folder: Path
+    schema: pa.Schema
+    hand_on: Callable[[Part], None]
+    file_bytes: int = FILE_BYTES
+    _waiting: dict[bytes, _Waiting] = field(default_factory=dict)
+    _waiting_bytes: int = 0
+    _open: OrderedDict[bytes, _File] = field(default_factory=OrderedDict)
+    _numbers: dict[bytes, int] = field(default_factory=dict)
+    _options: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if not self._options:
+            self._options = options_for(batch)
+        size = batch.nbytes / max(1, len(batch))
+        for org, rows in split(batch):
+            waiting = self._waiting.setdefault(org, _Waiting())
+            waiting.batches.append(rows)
+            waiting.rows += len(rows)
+            waiting.bytes += int(len(rows) * size)
+            self._waiting_bytes += int(len(rows) * size)
+            if waiting.rows >= GROUP_ROWS or waiting.bytes >= GROUP_BYTES:
+                self._write_group(org)
+        while self._waiting_bytes > WAITING_BYTES:
+            self._write_group(max(self._waiting, key=lambda one: self._waiting[one].bytes))
+
+    def close(self) -> None:
+        """Write what waits and hand on every file."""
+        for org in list(self._waiting):
+            self._write_group(org)
+        for org in list(self._open):
+            self._close(org)
+
+    def abandon(self) -> None:
+        """Leave everything: the folder goes."""
+        for one in self._open.values():
+            one.writer.close()
+        self._open.clear()
+
+    def _write_group(self, org: bytes) -> None:
+        waiting = self._waiting.pop(org)
+        self._waiting_bytes -= waiting.bytes
+        file = self._file(org)
+        file.writer.write_table(pa.Table.from_batches(waiting.batches), GROUP_ROWS)
+        file.rows += waiting.rows
+        if file.path.stat().st_size >= self.file_bytes:
+            self._close(org)
+
+    def _file(self, org: bytes) -> _File:
+        if org in self._open:
+            self._open.move_to_end(org)
+            return self._open[org]
+        if len(self._open) >= OPEN_FILES:
+            self._close(next(iter(self._open)))
+        number = self._numbers[org] = self._numbers.get(org, 0) + 1
+        path = self.folder / f"{org.hex()}-{number:04d}.parquet"
+        writer = pq.ParquetWriter(path, self.schema, **self._options)
+        self._open[org] = _File(path, number, writer)
+        return self._open[org]
+
+    def _close(self, org: bytes) -> None:
+        file = self._open.pop(org)
+        file.writer.close()
+        size = file.path.stat().st_size
+        org_id = uuid.UUID(bytes=org)
+        self.hand_on(Part(org_id, file.number, file.path, file.rows, size, sha256_of(file.path)))
+
+
+def split(batch: pa.RecordBatch) -> Iterator[tuple[bytes, pa.RecordBatch]]:
+    """The rows of `batch` by organisation, in their order; each share has memory of its own."""
+    orgs = plain(batch.column("org_id")).dictionary_encode()
+    names = orgs.dictionary.to_pylist()
+    if len(names) == 1:
+        yield names[0], batch
+        return
+    codes = orgs.indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    for number, name in enumerate(names):
+        start = int(ends[number - 1]) if number else 0
+        rows = pa.array(order[start : int(ends[number])])
+        yield name, pc.take(batch, rows, boundscheck=False)
+
+
+def options_for(sample: pa.RecordBatch) -> dict[str, Any]:
+    """How a file like `sample` is written: dictionaries for few different values, differences for
+    other times and numbers, zstd."""
+    few = [name for name in sample.schema.names if _is_few(sample.column(name))]
+    ascending = {
+        one.name: "DELTA_BINARY_PACKED"
+        for one in sample.schema
+        if one.name not in few and (pa.types.is_timestamp(one.type) or pa.types.is_int64(one.type))
+    }
+    return {
+        "compression": "zstd",
+        "compression_level": _LEVEL,
+        "use_dictionary": few,
+        "column_encoding": ascending or None,
+        "write_statistics": [one for one in sample.schema.names if one in _WITH_STATISTICS],
+    }
+
+
+def _is_few(column: pa.Array) -> bool:
+    if pa.types.is_nested(column.type):
+        return False
+    sample = plain(column).slice(0, 20_000)
+    return bool(pc.count_distinct(sample).as_py() <= max(2, _FEW * len(sample)))
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def batches_of(path: Path, rows: int = 32_768) -> Iterable[pa.RecordBatch]:
+    """The rows of a Parquet file, some at a time."""
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_size=rows, use_threads=False)

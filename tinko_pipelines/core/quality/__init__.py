@@ -1,0 +1,1 @@
+"""Whether what we were told can be: checks before a load, and the quarantine of what fails them."""

@@ -1,0 +1,93 @@
+"""Whether the analytics store holds the rows it was given: counts of both stores, row for row.
+
+The mart's totals are another check's (analytics/compare.py), and see only debts that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from clickhouse_connect.driver.client import Client
+from sqlalchemy import Engine
+
+from tinko_pipelines.core.analytics.clickhouse import DATABASE
+from tinko_pipelines.core.analytics.errors import reaching_clickhouse
+from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.ids import id_floor
+
+# and the column that names their rows
+KEYS: Mapping[str, str] = {
+    "obligations": "id",
+    "attempts": "id",
+    "failures": "attempt_id",
+    "cases": "id",
+}
+# older rows were counted before, and may be archived
+TRAILING = timedelta(days=35)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Gap:
+    """Rows of one organisation that one store has and the other has not."""
+
+    relation: str
+    org_id: str
+    least: int
+    most: int
+    found: int
+
+    @property
+    def lost(self) -> bool:
+        """Whether rows are missing, and not too many."""
+        return self.found < self.least
+
+    def __str__(self) -> str:
+        wanted = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+        return f"{self.relation} of {self.org_id}: {self.found} rows in ClickHouse, {wanted} wanted"
+
+
+Bounds = Mapping[tuple[str, str], tuple[int, int]]
+Counts = Mapping[tuple[str, str], int]
+
+
+def gaps(wanted: Bounds, found: Counts) -> list[Gap]:
+    """Every relation and organisation whose count is out of its bounds. Pure."""
+    return [
+        Gap(*key, least, most, found.get(key, 0))
+        for key in sorted({*wanted, *found})
+        for least, most in [wanted.get(key, (0, 0))]
+        if not least <= found.get(key, 0) <= most
+    ]
+
+
+def rows_of_both(engine: Engine, client: Client, now: datetime) -> list[Gap]:
+    """Compare the rows made in the last 35 days. Raises AnalyticsUnavailable.
+
+    `engine` sees every tenant. ClickHouse is read first: what Postgres wrote since is moving.
+    """
+    since = id_floor(now - TRAILING)
+    with reaching_clickhouse("counting the rows of the ledger"):
+        carried = client.query(
+            f"select relation, max(position) from {DATABASE}.sink_positions group by relation"
+        ).result_rows
+        positions = {str(relation): int(position) for relation, position in carried}
+        found = {
+            (relation, str(org_id)): int(rows)
+            for relation, key in KEYS.items()
+            for org_id, rows in client.query(
+                f"select toString(org_id), count() from {DATABASE}.{relation} final"
+                # a UUIDv7's first half is its time; as a whole ClickHouse orders by the second
+                f" where UUIDv7ToDateTime({key}, 'UTC') >= %(since)s group by org_id",
+                parameters={"since": now - TRAILING},
+            ).result_rows
+        }
+    values = {relation: positions.get(relation, 0) for relation in KEYS}
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(query("quality", "rows_to_find"), values | {"since": since})
+        wanted = {
+            (row.relation, row.org_id): (row.settled, row.settled + row.moving) for row in rows
+        }
+    return gaps(wanted, found)

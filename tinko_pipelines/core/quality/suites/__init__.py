@@ -1,0 +1,1 @@
+"""The suites, as data: which frame is held against what. YAML beside this file."""

@@ -1,0 +1,1 @@
+"""What the PSPs say, what the ledger says and what was settled, held against each other."""

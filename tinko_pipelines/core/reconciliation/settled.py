@@ -1,0 +1,198 @@
+"""Settlement lines against what was captured, refunded and disputed; payouts against their lines.
+
+A captured payment is settled by a payment line that is in a payout and not held back. Signed lines
+add up: a refund that failed leaves two lines that cancel out. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from tinko_pipelines.core.psp.operations import RefundStatus
+from tinko_pipelines.core.psp.settlement import LineKind, PayoutStatus
+from tinko_pipelines.core.psp.types import DisputeStatus
+from tinko_pipelines.core.reconciliation.evidence import findings, said
+from tinko_pipelines.core.reconciliation.fingerprints import mark, mark_both, repeated, unlike
+from tinko_pipelines.core.reconciliation.frames import FINDINGS, KEY, Books, Standing, empty
+from tinko_pipelines.core.reconciliation.vocabulary import FindingKind, Leg
+
+K = FindingKind
+_PSP = ("status", "amount_minor", "currency", "fee_minor", "tax_minor", "captured_at")
+_LINE = ("line_id", "gross_minor", "fee_minor", "tax_minor", "net_minor", "currency",
+         "exchange_rate", "payout_id", "payout_status", "on_hold")  # fmt: skip
+_ON_ITS_WAY = (PayoutStatus.PAID.value, PayoutStatus.PENDING.value)
+_OF = "_line"
+_SUM = ("connection_id", "payment_id", "amount_minor", "currency")
+_FEE = ("connection_id", "payment_id", "fee_minor", "tax_minor", "currency")
+
+
+def is_settled() -> pl.Expr:
+    """Whether a line is in a payout that has not come back, and is not held."""
+    return (
+        pl.col("payout_id").is_not_null()
+        & pl.col("payout_status").is_in(_ON_ITS_WAY)
+        & ~pl.col("on_hold")
+    )
+
+
+def match_lines(books: Books, overdue_before: datetime) -> pl.DataFrame:
+    """Every finding between the PSP's transactions and its settlement lines."""
+    captured = books.transactions.filter(pl.col("status") == Standing.SUCCEEDED)
+    paid = books.lines.filter(pl.col("kind") == LineKind.PAYMENT).with_columns(
+        payment_id=pl.coalesce("source_id", "payment_id"), amount_minor=pl.col("gross_minor")
+    )
+    twice = repeated(mark(paid, KEY))
+    if not twice.is_empty():
+        paid = paid.unique(KEY, keep="first", maintain_order=True)
+    return pl.concat(
+        [
+            *_payments(captured, paid, overdue_before),
+            _fees(captured, paid),
+            _twice(twice),
+            _refunds(books.refunds, books.lines, overdue_before),
+            _disputes(books.disputes, books.lines, overdue_before),
+        ]
+    )
+
+
+def _payments(
+    captured: pl.DataFrame, paid: pl.DataFrame, overdue_before: datetime
+) -> list[pl.DataFrame]:
+    """Captures without a line that settles them, lines without a capture, and other sums."""
+    left, _ = unlike(*mark_both(captured, paid.filter(is_settled()), _SUM))
+    _, strange = unlike(*mark_both(captured, paid, _SUM))
+    pairs = left.join(paid, on=KEY, how="left", suffix=_OF)
+    due = pl.col("captured_at") < overdue_before
+    there = pl.col("line_id").is_not_null()
+    open_line = ~(there & is_settled().fill_null(value=False))
+    same_money = pl.col("currency") == pl.col(f"currency{_OF}")
+    other_sum = pl.col("amount_minor") - pl.col(f"amount_minor{_OF}")
+    line = said([*_LINE], present="line_id")
+    psp, of_pair = said(_PSP), _line_of_pair()
+    without = strange.join(captured, on=KEY, how="anti")
+    return [
+        findings(pairs.filter(open_line & due), K.UNSETTLED, Leg.SETTLEMENT, psp=psp, line=of_pair),
+        findings(
+            pairs.filter(there & same_money & (other_sum != 0)),
+            K.AMOUNT,
+            Leg.SETTLEMENT,
+            amount=other_sum.abs(),
+            psp=psp,
+            line=of_pair,
+        ),
+        findings(
+            # settled in another currency at a stated rate is no fault: both are kept, none compared
+            pairs.filter(there & ~same_money & pl.col("exchange_rate").is_null()),
+            K.CURRENCY,
+            Leg.SETTLEMENT,
+            psp=psp,
+            line=of_pair,
+        ),
+        findings(without, K.SETTLED_WITHOUT_CAPTURE, Leg.SETTLEMENT, line=line),
+    ]
+
+
+def _line_of_pair() -> pl.Expr:
+    """The line's columns in a frame where the payment's own come first."""
+    shared = {"fee_minor", "tax_minor", "currency"}
+    told = pl.struct(
+        pl.col(f"{name}{_OF}" if name in shared else name).alias(name) for name in _LINE
+    ).struct.json_encode()
+    return pl.when(pl.col("line_id").is_not_null()).then(told).otherwise(pl.lit(None, pl.String))
+
+
+def _fees(captured: pl.DataFrame, paid: pl.DataFrame) -> pl.DataFrame:
+    """Of payments that say their fee (it includes the tax), those whose line says another."""
+    known = captured.filter(pl.col("fee_minor").is_not_null()).with_columns(
+        pl.col("tax_minor").fill_null(0)
+    )
+    left, _ = unlike(*mark_both(known, paid, _FEE))
+    pairs = left.join(paid, on=KEY, how="inner", suffix=_OF).filter(
+        pl.col("currency") == pl.col(f"currency{_OF}")
+    )
+    off = pl.col("fee_minor") - pl.col(f"fee_minor{_OF}")
+    tax = pl.col("tax_minor") - pl.col(f"tax_minor{_OF}")
+    return findings(
+        pairs,
+        K.FEE_OR_TAX,
+        Leg.SETTLEMENT,
+        amount=pl.when(off != 0).then(off.abs()).otherwise(tax.abs()),
+        psp=said(_PSP),
+        line=_line_of_pair(),
+    )
+
+
+def _twice(rows: pl.DataFrame) -> pl.DataFrame:
+    if rows.is_empty():
+        return empty(FINDINGS)
+    grouped = rows.group_by(KEY, maintain_order=True).agg(
+        pl.col("currency").first(),
+        pl.col("amount_minor").slice(1).sum(),
+        pl.struct(_LINE).alias("rows"),
+    )
+    return findings(grouped, K.DUPLICATE, Leg.SETTLEMENT, line=said(("rows",)))
+
+
+def _refunds(refunds: pl.DataFrame, lines: pl.DataFrame, overdue_before: datetime) -> pl.DataFrame:
+    """Refunds that went out and that the lines do not show when they should."""
+    out = refunds.filter(
+        (pl.col("status") == RefundStatus.SUCCEEDED) & (pl.col("since") < overdue_before)
+    )
+    return _unseen(out, lines, K.REFUND_NOT_REFLECTED)
+
+
+def _disputes(
+    disputes: pl.DataFrame, lines: pl.DataFrame, overdue_before: datetime
+) -> pl.DataFrame:
+    """Lost disputes whose money no line takes back when it should."""
+    lost = disputes.filter(
+        (pl.col("status") == DisputeStatus.LOST) & (pl.col("since") < overdue_before)
+    )
+    return _unseen(lost, lines, K.DISPUTE_NOT_REFLECTED)
+
+
+def _unseen(rows: pl.DataFrame, lines: pl.DataFrame, kind: FindingKind) -> pl.DataFrame:
+    seen = lines.select("connection_id", object_id="source_id").drop_nulls()
+    return findings(
+        rows.join(seen, on=["connection_id", "object_id"], how="anti"),
+        kind,
+        Leg.SETTLEMENT,
+        subject="object_id",
+        psp=said(("status", "amount_minor", "currency", "since")),
+    )
+
+
+def explained_by_hand(found: pl.DataFrame) -> pl.DataFrame:
+    """Findings without those that manual payouts explain: a capture whose line is in the balance is
+    the merchant's to pay out, and no PSP lists what is in a payout made by hand."""
+    payout = pl.col("line").str.json_path_match("$.payout_id")
+    held = pl.col("line").str.json_path_match("$.on_hold") == "true"
+    available = pl.col("line").is_not_null() & payout.is_null() & ~held
+    return found.filter(~((pl.col("kind") == K.UNSETTLED) & available.fill_null(value=False)))
+
+
+def match_payouts(payouts: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Payouts whose lines are all listed and do not add up to them, within their currency."""
+    listed = payouts.filter(pl.col("itemised") & pl.col("final"))
+    if listed.is_empty():
+        return empty(FINDINGS)
+    key = ["connection_id", "payout_id", "currency"]
+    sums = lines.group_by(key).agg(
+        lines_minor=pl.col("net_minor").sum(), lines=pl.len().cast(pl.Int64)
+    )
+    both = listed.join(sums, on=key, how="left").with_columns(
+        pl.col("lines_minor", "lines").fill_null(0)
+    )
+    off = pl.col("amount_minor") - pl.col("lines_minor")
+    return findings(
+        both.filter(off != 0),
+        K.PAYOUT_TOTAL,
+        Leg.PAYOUT,
+        subject="payout_id",
+        payment=pl.lit(None, pl.String),
+        amount=off.abs(),
+        psp=said(("status", "amount_minor", "currency")),
+        line=said(("lines", "lines_minor")),
+    )

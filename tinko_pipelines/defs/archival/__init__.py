@@ -1,0 +1,1 @@
+"""Dagster only: the clock and the graph. Nothing here decides anything."""

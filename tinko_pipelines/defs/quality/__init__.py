@@ -1,0 +1,1 @@
+"""Checks before a load, and the quarantine: thin over core/quality."""
