@@ -46,7 +46,7 @@ select q.state, q.source, q.frame, reason, count(*) as entries, min(q.first_seen
 from quarantine as q
 cross join lateral unnest(q.reasons) as reason
 group by q.state, q.source, q.frame, reason
-order by q.state desc, q.source, q.frame, reason;
+order by q.state desc, q.source asc, q.frame asc, reason asc;
 
 -- name: to_decide
 -- Purpose: lock the entries that are still held, by id or all those with a reason.
@@ -98,10 +98,11 @@ with rows_of as (
 insert into deleted_rows (relation, key, org_id, row_version)
 select r.relation, r.key, r.org_id, pg_current_xact_id()::text::bigint
 from rows_of as r
-where not exists (
-    select 1 from deleted_rows as d
-    where d.relation = r.relation and d.key = r.key and d.row_version >= r.row_version
-)
+where
+    not exists (
+        select 1 from deleted_rows as d
+        where d.relation = r.relation and d.key = r.key and d.row_version >= r.row_version
+    )
 on conflict (relation, key) do update set row_version = excluded.row_version;
 
 -- name: show_debts
@@ -309,6 +310,7 @@ from (
             select s.position from sink_watermarks as s
             where s.sink = 'quality' and s.relation = 'attempts'
         ), 0)
+    order by a.row_version
     limit :most
 ) as waiting;
 
@@ -324,6 +326,7 @@ from (
             select s.position from sink_watermarks as s
             where s.sink = 'quality' and s.relation = 'psp_records'
         ), 0)
+    order by r.row_version
     limit :most
 ) as waiting;
 

@@ -216,6 +216,11 @@ class RazorpayStage(Stage):
         )  # fmt: skip
         self.advance(days=5)
         failed = self.sdk.payment.fetch(paid["razorpay_payment_id"])
+        for _ in range(5):  # a debit on business days, told of a day ahead, may meet two weekends
+            if failed["status"] != "created":
+                break
+            self.advance(days=1)
+            failed = self.sdk.payment.fetch(paid["razorpay_payment_id"])
         assert failed["status"] == "failed"
         return Debt(Ref(RefKind.ORDER, made["id"]), DoorKind.ORDER, failed["id"], failed,
                     customer, good, method, "INR")  # fmt: skip
