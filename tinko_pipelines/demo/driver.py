@@ -24,6 +24,7 @@ HOUR = timedelta(hours=1)
 DAILY = (
     *(f"clickhouse/{relation.name}" for relation in RELATIONS),
     "clickhouse/sink_positions",
+    "stg_organisations",
     "int_changed_debts",
     "int_attempts",
     "int_failed_obligations",

@@ -46,11 +46,14 @@ def _exists(connection: psycopg.Connection, database: str) -> bool:
 
 def create_database(dsn: str, name: str, template: str = "template1") -> None:
     """Make a further database owned by `tinko_owner`, open to the same roles as `tinko`; a copy
-    of `template`, to which nobody may be connected then."""
+    of `template`, to which nobody may be connected then.
+
+    Copied by file: half the time of going through the log, of which a copy has no use.
+    """
     database = sql.Identifier(name)
     with psycopg.connect(dsn, autocommit=True) as connection:
         for text in (
-            "create database {0} owner tinko_owner template {1}",
+            "create database {0} owner tinko_owner template {1} strategy file_copy",
             "revoke connect, temporary on database {0} from public",
             "grant connect on database {0} to tinko_app, tinko_worker, tinko_readonly",
         ):

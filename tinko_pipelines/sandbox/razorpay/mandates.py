@@ -94,7 +94,9 @@ class Mandates:
     def announce(self, order: Doc) -> None:
         """Send the pre-debit notice of an order made with a `notification`."""
         engine = self._engine
-        at, told = debits.notice(engine.draws, order["id"], order["created_at"])
+        token = self._bank.need(b.TOKEN, order["notification"]["token_id"])
+        sure = token["_fixed"] is not None
+        at, told = debits.notice(engine.draws, order["id"], order["created_at"], sure=sure)
         lost = engine.faults.strikes(
             faults.UNTOLD, "razorpay", "notice", at=engine.now, draws=engine.draws, charge=True
         )

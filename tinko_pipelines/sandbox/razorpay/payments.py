@@ -58,7 +58,8 @@ class Payments:
                 at, told = order["_notice"]
                 noticed = (int(at), bool(told))
             else:
-                noticed = debits.notice(engine.draws, order["id"], engine.now)
+                sure = token["_fixed"] is not None
+                noticed = debits.notice(engine.draws, order["id"], engine.now, sure=sure)
             plan = debits.after_notice(engine.draws, instrument.method, payment["id"], noticed,
                                        now=engine.now, after=order["_after"])  # fmt: skip
         else:
