@@ -1,10 +1,10 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tinko_pipelines.core.failures.classifier import FIELDS, ErrorInfo, classify
+from tinko_pipelines.core.failures.classifier import FIELDS, ErrorInfo, classify, matching
 from tinko_pipelines.core.failures.codetable import MatchKind, default_table
 from tinko_pipelines.core.failures.taxonomy import CATEGORIES, Category, RetryAdvice
 
@@ -188,6 +188,7 @@ any_error = st.builds(
 
 
 @given(any_error)
+@example(ErrorInfo(psp="stripe", code="account_closed", network="visa", network_decline_code="121"))
 def test_a_hard_category_is_never_retried_and_nothing_known_is_lost(error):
     answer = classify(error)
     if CATEGORIES[answer.category].hard:
@@ -197,6 +198,9 @@ def test_a_hard_category_is_never_retried_and_nothing_known_is_lost(error):
     assert answer.confidence == min(row.confidence for row in spoken)
     if answer.category is Category.UNKNOWN:
         assert answer.confidence <= 0.2
+    heard = {row.id for row in matching(error, default_table())}
     for field in ("network_advice_code", "network_decline_code", "advice_code"):
         without = classify(dataclasses.replace(error, **{field: None}))
-        assert answer.hard or not without.hard or answer.retry_advice is RetryAdvice.POLL
+        # a bare code is heard only where nothing else explains: with the field it was not
+        lost = without.hard and without.row in heard
+        assert answer.hard or not lost or answer.retry_advice is RetryAdvice.POLL
