@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -76,6 +78,14 @@ def pytest_collection_modifyitems(items):
         return next(begun, len(LONGEST))
 
     items.sort(key=place)
+
+
+@pytest.fixture(autouse=True)
+def no_instance_of_before():
+    """Dagster asks the instance that was entered last, also where a test before left it behind."""
+    known = sys.modules.get("dagster._core.storage.defs_state.base")
+    with known.set_defs_state_storage(None) if known else contextlib.nullcontext():
+        yield
 
 
 @dataclass

@@ -17,20 +17,12 @@ ACCESS, SECRET = "TINKOTEST", "secret-of-the-tests"
 _numbers = itertools.count(1)
 
 
-def _free_block() -> int:
-    """The first of nine ports in a row that nobody listens on."""
-    while True:
-        first = ports.free_port()
-        if first < 55_000 and all(ports.is_free(first + one) for one in range(9)):
-            return first
-
-
 class S3Server:
     """`with S3Server(folder) as server`. `kill` and `start` are a crash and a restart."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self.ports = ports.Ports(s3=_free_block())
+        self.ports = ports.Ports(s3=ports.free_port(name="s3"))
         self._process = None
 
     @property
