@@ -20,11 +20,11 @@ INSTANT = pa.timestamp("us", tz="UTC")
 
 
 def _schema(**columns: pa.DataType | tuple[pa.DataType]) -> pa.Schema:
-    """A type alone is required; a type in a tuple may be null."""
+    """A type alone is required; a type in a tuple may be null. The row's version comes last."""
     return pa.schema(
         [
             pa.field(name, kind[0] if isinstance(kind, tuple) else kind, isinstance(kind, tuple))
-            for name, kind in columns.items()
+            for name, kind in {**columns, "row_version": pa.uint64()}.items()
         ]
     )
 
@@ -90,7 +90,6 @@ OBLIGATIONS = Relation(
         superseded_by=(UUID,),
         created_at=INSTANT,
         updated_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -122,7 +121,6 @@ ATTEMPTS = Relation(
         finished_at=(INSTANT,),
         created_at=INSTANT,
         updated_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -149,7 +147,6 @@ FAILURES = Relation(
         network_advice_code=WORD,
         failed_at=INSTANT,
         created_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -171,7 +168,6 @@ CASES = Relation(
         opened_at=INSTANT,
         closed_at=(INSTANT,),
         updated_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -190,7 +186,6 @@ DECISIONS = Relation(
         channel=WORD,
         act_at=(INSTANT,),
         decided_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -210,7 +205,6 @@ OUTBOX = Relation(
         due_at=INSTANT,
         sent_at=(INSTANT,),
         created_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -224,7 +218,6 @@ DELIVERIES = Relation(
         channel=WORD,
         result=WORD,
         at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -250,7 +243,6 @@ SETTLEMENT_LINES = Relation(
         on_hold=pa.bool_(),
         created_at=INSTANT,
         settled_at=(INSTANT,),
-        row_version=pa.uint64(),
     ),
 )
 
@@ -267,7 +259,6 @@ PAYOUTS = Relation(
         currency=WORD,
         itemised=pa.bool_(),
         created_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -280,7 +271,6 @@ POLICY_VERSIONS = Relation(
         name=WORD,
         version=pa.int32(),
         created_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
@@ -295,14 +285,13 @@ RULE_VERSIONS = Relation(
         name=WORD,
         deleted=pa.bool_(),
         created_at=INSTANT,
-        row_version=pa.uint64(),
     ),
 )
 
 ORGANISATIONS = Relation(
     "organisations",
     "org_id",
-    _schema(org_id=UUID, slug=WORD, name=WORD, timezone=WORD, row_version=pa.uint64()),
+    _schema(org_id=UUID, slug=WORD, name=WORD, timezone=WORD),
 )
 
 CONNECTIONS = Relation(
@@ -315,7 +304,6 @@ CONNECTIONS = Relation(
         label=WORD,
         livemode=pa.bool_(),
         status=WORD,
-        row_version=pa.uint64(),
     ),
 )
 
