@@ -146,24 +146,18 @@ def _fast_folder():
 @pytest.fixture(scope="session")
 def postgres():
     """One server for the session, with a migrated template to copy."""
-    with (
-        tempfile.TemporaryDirectory(prefix="tinko-tests-", dir=_fast_folder()) as folder,
-        EmbeddedPostgres(_reachable(folder) / "data", free_port()) as server,
-    ):
-        server.create_database(TEMPLATE)
-        url = server.url("tinko_owner", TEMPLATE)
-        migrate.upgrade_postgres(url)
-        owner = make_engine(url, pooled=False)
-        for month in months():
-            partitions.ensure(owner, month)
-        owner.dispose()
-        yield server
-
-
-def _reachable(folder):
-    """`folder`, for the unprivileged user that Postgres runs as under root."""
-    Path(folder).chmod(0o711)
-    return Path(folder)
+    with tempfile.TemporaryDirectory(prefix="tinko-tests-", dir=_fast_folder()) as folder:
+        # Postgres runs unprivileged and must reach its folder
+        Path(folder).chmod(0o711)
+        with EmbeddedPostgres(Path(folder) / "data", free_port()) as server:
+            server.create_database(TEMPLATE)
+            url = server.url("tinko_owner", TEMPLATE)
+            migrate.upgrade_postgres(url)
+            owner = make_engine(url, pooled=False)
+            for month in months():
+                partitions.ensure(owner, month)
+            owner.dispose()
+            yield server
 
 
 _numbers = itertools.count(1)
