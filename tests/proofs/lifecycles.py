@@ -35,6 +35,9 @@ class Life(PspBooks):
         if always or (owned and self.draw.random() < 0.3):
             self.retried = self.now if always or self.draw.random() < 0.6 else self._later(4)
         self._live()
+        if self.retried is not None and self.retried > self.parts[0].since:
+            # a PSP says when it begins to collect again by itself (invoice.updated)
+            self.events.append(Event(self.retried, self._shown(self.parts[0], self.retried)))
         self.events.sort(key=lambda one: one.at)
 
     def _live(self) -> None:
