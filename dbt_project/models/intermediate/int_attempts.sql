@@ -19,7 +19,7 @@ with debts as (
         id,
         payer_country
     from {{ source('tinko', 'obligations') }} final
-    prewhere id in (select obligation_id from {{ ref('int_changed_debts') }})
+    prewhere (org_id, id) in (select org_id, obligation_id from {{ ref('int_changed_debts') }})
     where state != 'superseded'
 ),
 

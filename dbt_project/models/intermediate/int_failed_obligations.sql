@@ -49,7 +49,7 @@ debts as (
         paid_minor,
         has_mandate
     from {{ source('tinko', 'obligations') }} final
-    prewhere id in (select obligation_id from {{ ref('int_changed_debts') }})
+    prewhere (org_id, id) in (select org_id, obligation_id from {{ ref('int_changed_debts') }})
     where state != 'superseded'
 ),
 
