@@ -9,7 +9,16 @@ from tests.contract.adapter_stages import AMOUNT
 from tests.integration.recovery.money_stage import pay_page
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.errors import PspUnreachable
-from tinko_pipelines.core.psp.types import DoorKind, Psp
+from tinko_pipelines.core.inbox.heal import reread_disputed
+from tinko_pipelines.core.psp.types import (
+    CustomerSeen,
+    DisputeSeen,
+    DisputeStatus,
+    DoorKind,
+    Psp,
+    Ref,
+    RefKind,
+)
 from tinko_pipelines.core.reconciliation import review
 from tinko_pipelines.core.reconciliation.repairs import apply_wanted
 from tinko_pipelines.core.reconciliation.settle import settle_recoveries
@@ -221,6 +230,35 @@ def test_where_both_pay_the_later_one_is_proposed_to_be_given_back(at_razorpay, 
     later, earlier = (two.home, two.other) if first == "chosen" else (two.other, two.home)
     assert (earlier.taken(), later.taken()) == (AMOUNT, 0)
     assert two.home.rows("select state, reversed_minor from cases") == [("recovered", 0)]
+
+
+def test_a_debt_of_the_chosen_psps_own_that_is_the_same_is_folded_into_it(at_razorpay):
+    """Whatever it was called by there, the debt stays at home, and what it is called there stays
+    there."""
+    two, said = at_razorpay, at_razorpay.home.rows(DESCRIBED)
+    way = two.choose()
+    stranger = Ref(RefKind.INVOICE, "in_stranger")
+    two.other.apply(refs=(stranger,), due=AMOUNT - 1, due_from=RefKind.INVOICE, currency="INR",
+                    has_mandate=True, mandate_ref="pm_there",
+                    customer=CustomerSeen(ref="cus_there"))  # fmt: skip
+    assert len(two.home.rows("select 1 from obligations")) == 2
+    two.other.apply(refs=(stranger, Ref(RefKind(way.door.kind.value), way.door.object_id)))
+    assert two.home.rows(DESCRIBED + " where state <> 'superseded'") == said
+    assert two.home.rows("select distinct connection_id from cases") == [(two.home.connection_id,)]
+
+
+def test_a_dispute_is_kept_and_read_again_where_it_is(at_razorpay):
+    two = at_razorpay
+    pay_page(two.choose())
+    two.hear()
+    ((charge,),) = two.home.rows("select psp_payment_id from attempts where state = 'succeeded'")
+    two.other.apply(
+        refs=(Ref(RefKind.PAYMENT, charge),),
+        disputes=(DisputeSeen("dp_1", charge, DisputeStatus.OPEN, AMOUNT, "INR"),),
+    )
+    assert two.home.rows("select state from cases") == [("disputed",)]
+    assert reread_disputed(two.home.engine, two.other.seat, two.home.clock) == 1
+    assert reread_disputed(two.home.engine, two.home.seat, two.home.clock) == 0
 
 
 def test_a_try_that_timed_out_blocks_the_other_psp_for_five_days(two):
