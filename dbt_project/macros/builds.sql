@@ -77,6 +77,13 @@ select
     )
 {%- endmacro %}
 
+{# Rows of `relation` that speak of the changed debts, or did before; `key` is the column of their id. #}
+{% macro of_changed_debts_rows(relation, key='id') -%}
+    (org_id, {{ key }}) in (
+        select org_id, id from {{ ref('int_changed_rows') }} where relation = '{{ relation }}'
+    )
+{%- endmacro %}
+
 {% macro log_days() %}
 insert into {{ books('reopened_days') }} (model, org_id, day, opened_on, build)
 select distinct '{{ this.name }}', org_id, day, opened_on, {{ current_build() }} from {{ this }}
