@@ -17,6 +17,7 @@ LISTED = {
 # what settlement comes to, which begins at the listings
 PAID_OUT = {
     "clickhouse/settlement_lines", "clickhouse/payouts", "settlement_daily", "payouts_daily",
+    "lake/settlement_lines", "lake/payouts",
 }  # fmt: skip
 # what a name change would break: schedules, back-fills and links point at these
 ASSETS = {
@@ -28,6 +29,7 @@ ASSETS = {
     "payer_messages", "partitions", "checked_ledger", "checked_listings", "quarantine",
     "clickhouse/obligations", "clickhouse/attempts", "clickhouse/failures", "clickhouse/cases",
     "clickhouse/decisions", "clickhouse/outbox", "clickhouse/notification_deliveries",
+    "lake/obligations", "lake/attempts", "lake/failures", "lake/cases", "lake/decisions",
     *PAID_OUT, "recovery_daily", "recovery_by_attempt",
     "recovery_by_hour", "decline_codes", "recovery_cohorts", "policy_effect", "rule_effect",
     "channel_performance", "at_risk", "dbt_docs",

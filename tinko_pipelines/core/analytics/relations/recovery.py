@@ -34,6 +34,7 @@ OBLIGATIONS = Relation(
         created_at=INSTANT,
         updated_at=INSTANT,
     ),
+    leaves=True,
 )
 
 ATTEMPTS = Relation(
@@ -65,6 +66,7 @@ ATTEMPTS = Relation(
         created_at=INSTANT,
         updated_at=INSTANT,
     ),
+    leaves=True,
 )
 
 FAILURES = Relation(
@@ -91,6 +93,7 @@ FAILURES = Relation(
         failed_at=INSTANT,
         created_at=INSTANT,
     ),
+    leaves=True,
 )
 
 CASES = Relation(
@@ -112,6 +115,7 @@ CASES = Relation(
         closed_at=(INSTANT,),
         updated_at=INSTANT,
     ),
+    leaves=True,
 )
 
 DECISIONS = Relation(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -28,11 +26,13 @@ def schema(**columns: pa.DataType | tuple[pa.DataType]) -> pa.Schema:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table of the ledger, `key` being the column that identifies its rows."""
+    """A table of the ledger, `key` being the column that identifies its rows. `leaves`: a trigger
+    records its deleted rows."""
 
     name: str
     key: str
     schema: pa.Schema
+    leaves: bool = False
     query: str = ""  # of sql/queries/analytics.sql; read_<name> unless said otherwise
 
     def __post_init__(self) -> None:
@@ -43,7 +43,8 @@ class Relation:
         """Rows that left the relation, as tombstones that hide the row they name."""
         named = dict.fromkeys(("org_id", self.key, "row_version"))
         fields = [self.schema.field(name) for name in named]
-        return Relation(self.name, self.key, pa.schema([*fields, IS_DELETED]), "read_deleted")
+        schema = pa.schema([*fields, IS_DELETED])
+        return Relation(self.name, self.key, schema, query="read_deleted")
 
     def typed(self, found: pa.Table) -> pa.Table:
         """What a query gave, in this relation's names and types; its columns by their order.
@@ -59,14 +60,3 @@ class Relation:
             for field, column in zip(self.schema, found.columns, strict=True)
         ]
         return pa.Table.from_arrays(columns, schema=self.schema)
-
-    def table(self, rows: Iterable[Sequence[Any]]) -> pa.Table:
-        columns = list(zip(*rows, strict=True)) or [()] * len(self.schema)
-        arrays = [
-            pa.array(values, type=field.type)
-            for values, field in zip(columns, self.schema, strict=True)
-        ]
-        for array, field in zip(arrays, self.schema, strict=True):
-            if array.null_count and not field.nullable:
-                raise ValueError(f"{self.name}.{field.name} is null in {array.null_count} rows")
-        return pa.Table.from_arrays(arrays, schema=self.schema)
