@@ -233,7 +233,8 @@ window
 
 -- name: debts
 -- Purpose: the candidates with a failed try, as int_failed_obligations has them, from `tries`.
--- Parameters: none. Index: pk_obligations, uq_cases_obligation_id, ix_outbox_case_id.
+-- Parameters: none. Index: pk_obligations, uq_cases_obligation_id, ix_outbox_case_id,
+-- pk_deleted_rows.
 with failed as (
     select
         t.obligation_id,
@@ -271,19 +272,28 @@ ended as (
     from failed as f
     inner join obligations as o on f.obligation_id = o.id
     left join cases as c on o.id = c.obligation_id
+),
+
+-- messages of cases that are gone: those of a case that is there are found by it
+asked_before as (
+    select m.obligation_id
+    from deleted_rows as d
+    inner join outbox as m on d.key = m.case_id
+    where d.relation = 'cases' and m.state = 'sent'
 )
 
 select
     e.*,
     cast(e.first_failed_at at time zone 'UTC' as date) as day,
     coalesce(e.last_retried_at >= e.first_failed_at, false) as is_retried,
-    exists(
+    exists (
         select 1 from outbox as m
         where
             e.case_id = m.case_id
             and e.obligation_id = m.obligation_id
             and m.state = 'sent'
-    ) as is_asked,
+    )
+    or e.obligation_id in (select a.obligation_id from asked_before as a) as is_asked,
     case when e.outcome = 'recovered' then e.brought_minor else 0 end as recovered_minor,
     case
         when e.outcome = 'recovered'
