@@ -44,7 +44,7 @@ where
 -- name: due
 -- Attempts of ours whose time has come, with their debts: whoever writes a debt locks it first and
 -- its attempts after it, and one that is being written waits its turn. Index: ix_attempts_due.
-select a.id, a.org_id, a.connection_id, a.obligation_id
+select a.id, a.org_id, a.connection_id, a.obligation_id, a.instrument_key
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 where
@@ -217,22 +217,31 @@ from (
 
 -- name: submit
 -- The commit before the send, of some attempts at once: one key for one attempt, for ever (rule 9),
--- what it was allowed on, and its place in the guards' counters. Fenced by each lease: whoever lost
--- it is not in the answer and does not send. Indexes: primary keys of all three.
+-- what it was allowed on (the limits once for all that name them), and its place in the guards'
+-- counters. Fenced by each lease: whoever lost it is not in the answer and does not send. Indexes:
+-- primary keys of all four.
 with asked as (
     select q.*
     from
         jsonb_to_recordset(cast(:asked as jsonb)) as q (
-            id uuid, token uuid, key text, guard_rows jsonb, evidence jsonb, amount bigint,
-            currency text, door_id text
+            id uuid, token uuid, key text, evidence jsonb, amount bigint, currency text,
+            door_id text
         )
+),
+
+kept as (
+    insert into guard_limits (digest, rows, created_at)
+    select t.digest, t.rows, :now
+    from unnest(cast(:digests as text[]), cast(:limits as text[])) as t (digest, rows)
+    order by t.digest
+    on conflict (digest) do nothing
 ),
 
 submitted as (
     update attempts
     set
         state = 'submitted', idempotency_key = q.key, submitted_at = :now, submitted_wall = :wall,
-        guard_rows = q.guard_rows, evidence = q.evidence,
+        guard_rows = q.evidence #> '{verdict,rows}', evidence = q.evidence,
         amount_minor = q.amount, door_id = q.door_id, updated_at = :now
     from asked as q
     where
