@@ -62,9 +62,10 @@ def export(
 
         def hand_on(part: Part) -> None:
             room.acquire()
-            if uploads and uploads[-1].done():
+            for one in uploads:
                 # a store that is away is heard of now and not after the whole partition
-                uploads[-1].result()
+                if one.done():
+                    one.result()
             uploads.append(uploader.submit(upload, part))
 
         batches = copy_rows(dsn, target.partition, columns)
