@@ -148,7 +148,7 @@ def open_payer_door(
         if plan.at_home:
             hand_over = plan.target.adapter.hand_over(seen, return_url)
         else:
-            named = plan.refs_at(plan.others[-1])[0].object_id
+            named = plan.refs[debt.connection_id][0].object_id
             hand_over = door_elsewhere(plan.target, debt, seen, named, str(token), return_url)
         if hand_over.door is not None:
             remember(engine, plan.target, obligation_id, hand_over.door, seen, clock)
@@ -176,12 +176,11 @@ def _planned(
     refs = refs_by_connection(connection, obligation_id)
     doubtful = open_elsewhere(connection, obligation_id, target)
     others = []
-    # its own PSP comes last: what is shut there is shut for a way that is open
-    for one in sorted({debt.connection_id, *refs} - {target}, key=debt.connection_id.__eq__):
+    for one in sorted({debt.connection_id, *refs} - {target}):
         try:
             others.append(seat_of(find_connection(connection, one), settings))
         except UnknownConnection:
-            if one in doubtful:
+            if one in doubtful or one == debt.connection_id:
                 raise PspUnreachable("a page may be open where nothing is connected now") from None
     seat = seat_of(find_connection(connection, target), settings)
     return _Plan(debt, seat, tuple(others), refs)
