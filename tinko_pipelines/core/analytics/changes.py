@@ -6,7 +6,7 @@ handed on, so that no transaction waits for whoever takes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -62,7 +62,9 @@ class Ledger:
                 coming = hand.submit(next, pages, None)
                 yield page
 
-    def pages(self, relation: Relation, low: int, high: int, size: int) -> Iterator[Page]:
+    def pages(
+        self, relation: Relation, low: int, high: int, size: int
+    ) -> Generator[Page, None, None]:
         """The changes with versions in [low, high), by (row_version, key), about `size` at a time.
 
         A page ends where a transaction does, so that the same rows make the same pages wherever
@@ -97,8 +99,14 @@ class Ledger:
     def _read(
         self, relation: Relation, low: int, high: int, after: tuple[int, str], size: int
     ) -> pa.Table:
-        values = {"low": low, "high": high, "size": size}
-        values |= {"after_version": after[0], "after_key": after[1], "relation": relation.name}
+        values = {
+            "relation": relation.name,
+            "low": low,
+            "high": high,
+            "after_version": after[0],
+            "after_key": after[1],
+            "size": size,
+        }
         asked = query("analytics", relation.query)
         named = {name: value for name, value in values.items() if name in asked._bindparams}
         # COPY takes no parameters

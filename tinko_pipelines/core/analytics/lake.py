@@ -107,7 +107,7 @@ def newest(relation: Relation, objects: str) -> str:
 
     `objects` is what stands behind `from`: a table over `lake/table=<relation>/*.parquet`.
     """
-    names = ", ".join(relation.schema.names)
+    names = ", ".join(f'"{name}"' for name in relation.schema.names)
     return (
         f"select {names} from ("
         f"select *, row_number() over (partition by {relation.key}"

@@ -19,7 +19,7 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from tinko_pipelines.core.analytics.changes import Ledger
-from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable
+from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable, WatermarkAhead
 from tinko_pipelines.core.analytics.relations import RELATIONS, Relation
 from tinko_pipelines.core.analytics.targets import ClickHouse, Target, opened, wanted
 from tinko_pipelines.core.analytics.watermark import advance, rewind, window
@@ -58,8 +58,8 @@ def run_wanted(
     """Carry every relation to every target that the settings ask for; rows by target and relation.
 
     A target that is away does not keep the others waiting. `again` begins at the first row: what
-    is still there is replaced by itself. Raises SettingsError, WatermarkAhead,
-    and at the end AnalyticsUnavailable (nothing is lost: run again).
+    is still there is replaced by itself. Raises SettingsError, and at the end AnalyticsUnavailable
+    that says of each target why it was not carried to (nothing is lost: run again).
     """
     carried, away = {}, []
     for name in wanted(settings):
@@ -68,7 +68,7 @@ def run_wanted(
         try:
             with opened(name, settings) as target:
                 carried[name] = run(engine, target, clock)
-        except AnalyticsUnavailable as error:
+        except (AnalyticsUnavailable, WatermarkAhead) as error:
             log.warning("%s is left for the next run: %s", name, error.detail)
             away.append(error.detail)
     if away:
