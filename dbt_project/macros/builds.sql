@@ -153,9 +153,8 @@ where {{ changed_since([this.name]) }}
    was or as it is. #}
 {% macro clickhouse__incremental_insert_overwrite(existing_relation, partition_by, is_distributed=False) %}
     {% set counts, since = model.config.meta.counts, last_build_of_this() %}
-    {% set twin = existing_relation.incorporate(path={
-        "identifier": existing_relation.identifier ~ '__dbt_new_data_' ~ invocation_id.replace('-', '_')
-    }) %}
+    {% set name = existing_relation.identifier ~ '__twin' %}
+    {% set twin = existing_relation.incorporate(path={"identifier": name}) %}
     {% set months = run_query(reopened('toString(toYYYYMM(day))', counts, since)).rows %}
     {% if months %}
         {% do run_query("create or replace table " ~ twin ~ " as " ~ existing_relation) %}
