@@ -5,7 +5,8 @@
 
 -- name: moved_debts
 -- Purpose: debts that changed, or went, since a position; the marts of that position count them as
--- they were. Parameters: position, most. Index: ix_obligations_row_version and its like.
+-- they were. All that int_changed_debts of dbt names is here, since a build that is under way may
+-- have forgotten it. Parameters: position, most. Index: ix_obligations_row_version and its like.
 with moved as (
     select o.id as debt_id from obligations as o
     where o.row_version >= :position
@@ -22,8 +23,16 @@ with moved as (
     select c.obligation_id as debt_id from cases as c
     where c.row_version >= :position
     union
+    select d.obligation_id as debt_id from decisions as d
+    where d.row_version >= :position
+    union
     select m.obligation_id as debt_id from outbox as m
     where m.row_version >= :position
+    union
+    select m.obligation_id as debt_id
+    from notification_deliveries as n
+    inner join outbox as m on n.outbox_id = m.id
+    where n.row_version >= :position
     union
     -- what is held back is gone for analytics, while its rows are still here
     select

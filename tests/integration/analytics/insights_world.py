@@ -6,7 +6,7 @@ import random
 import uuid
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from tests.integration.analytics.conftest import CONNECTION, POLICY, START, Ledger
 from tinko_pipelines.core.analytics.reading.measures import (
@@ -18,7 +18,9 @@ from tinko_pipelines.core.analytics.reading.measures import (
 )
 from tinko_pipelines.core.analytics.reading.question import Filters, Question, Span
 from tinko_pipelines.core.db.tables.ledger import attempts, failures, obligations
+from tinko_pipelines.core.db.tables.notifications import notification_deliveries, outbox
 from tinko_pipelines.core.db.tables.recovery import cases
+from tinko_pipelines.core.ids import new_id
 
 DAY = timedelta(days=1)
 PSPS, CURRENCIES = ("stripe", "razorpay"), ("INR", "USD", "JPY")
@@ -117,7 +119,15 @@ class World:
         """Whatever a ledger may do between two builds of the marts."""
         for _ in range(times):
             self.draw.choice(
-                [self._debt, self._try_again, self._case_moves, self._fold, self._delete]
+                [
+                    self._debt,
+                    self._try_again,
+                    self._case_moves,
+                    self._case_is_decided,
+                    self._message_is_delivered,
+                    self._fold,
+                    self._delete,
+                ]
             )()
 
     def _try_again(self) -> None:
@@ -135,6 +145,30 @@ class World:
             state = self.draw.choice(CASE_STATES)
             brought = 700 if state in ("recovered", "settled") else 0
             self.ledger.change(cases, found.id, state=state, recovered_minor=brought)
+
+    def _case_is_decided(self) -> None:
+        """What changes nothing that is counted, and yet is built anew."""
+        found = self._one(
+            select(cases.c.id, cases.c.obligation_id).where(cases.c.org_id == self.ledger.org)
+        )
+        if found:
+            self.ledger.decision(found.obligation_id, found.id, self.at())
+
+    def _message_is_delivered(self) -> None:
+        found = self._one(select(outbox.c.id).where(outbox.c.org_id == self.ledger.org))
+        if found:
+            at = self.at()
+            with self.ledger.engine.begin() as connection:
+                connection.execute(
+                    insert(notification_deliveries).values(
+                        id=new_id(at),
+                        org_id=self.ledger.org,
+                        outbox_id=found.id,
+                        channel="email",
+                        result="accepted",
+                        at=at,
+                    )
+                )
 
     def _fold(self) -> None:
         """A late discovery: one debt was another all along."""

@@ -10,7 +10,6 @@ import pytest
 from tests.integration.analytics.conftest import START, Ledger
 from tests.integration.analytics.insights_world import World
 from tinko_pipelines.core.analytics import sink
-from tinko_pipelines.core.analytics.dbt import DbtProject
 from tinko_pipelines.core.analytics.reading import marts
 from tinko_pipelines.core.analytics.reading.insights import Insights, Source
 from tinko_pipelines.core.analytics.reading.measures import SUMMARY, TRIES
@@ -23,13 +22,6 @@ from tinko_pipelines.core.db.tables.ledger import attempts
 from tinko_pipelines.core.ids import new_id
 
 SPAN = Span(START.date(), (START + timedelta(days=60)).date())
-
-
-@pytest.fixture(scope="module")
-def project(clickhouse_server, tmp_path_factory) -> DbtProject:
-    made = DbtProject(clickhouse_server.address, target=tmp_path_factory.mktemp("target"))
-    made.prepare()
-    return made
 
 
 @pytest.fixture
@@ -82,7 +74,7 @@ def agree(insights, alone, world, questions: int) -> set[Source]:
 
 
 def test_every_way_gives_the_ledgers_answer(
-    engine, ledger, insights, alone, refresh, client, clock
+    engine, ledger, insights, alone, refresh, client, clock, project
 ):
     world, other = World(ledger, 0), World(Ledger(engine, uuid.uuid4()), 1)
     ledger.organisation("Asia/Kolkata")
@@ -95,22 +87,21 @@ def test_every_way_gives_the_ledgers_answer(
     assert agree(insights, alone, world, 40) == {Source.BOTH}
     assert agree(insights, alone, other, 5) == {Source.CLICKHOUSE}
     # a build is under way: what it has noted, what it has forgotten, what it has not yet written
-    sink.run(engine, client, clock)
-    half_a_build(client, ledger.org)
+    sink.run(engine, ClickHouse(client), clock)
+    half_a_build(client, project)
     assert agree(insights, alone, world, 20) == {Source.BOTH}
     refresh()
     assert agree(insights, alone, world, 40) == {Source.CLICKHOUSE}
 
 
-def half_a_build(client, org) -> None:
-    """As dbt does at first: a build is noted, and the facts forget the debts that changed."""
-    (position,) = client.query("select min(position) from tinko.sink_positions final").first_row
-    (build,) = client.query("select max(build) + 1 from tinko.builds").first_row
-    client.command(f"insert into tinko.builds (build, position) values ({build}, {position})")
-    changed = f"""select id from tinko.obligations where row_version >= (
-        select min(position) from tinko.build_positions where build = {build} - 1)"""
+def half_a_build(client, project) -> None:
+    """A build as it first does: it is noted, and the facts forget the debts that changed."""
+    project.build("int_changed_debts", tests=False)
     for fact in ("int_attempts", "int_failed_obligations", "int_messages"):
-        client.command(f"delete from tinko.{fact} where obligation_id in ({changed})")
+        client.command(
+            f"delete from tinko.{fact} where obligation_id in"
+            " (select obligation_id from tinko.int_changed_debts)"
+        )
 
 
 def failed(insights, ledger) -> tuple[Source, int]:
@@ -118,34 +109,60 @@ def failed(insights, ledger) -> tuple[Source, int]:
     return answer.source, sum(values["failed"] for values in answer.totals.values())
 
 
-def test_an_answer_says_how_far_the_marts_had_come(insights, ledger, refresh):
-    ledger.failed_debt(START)
+def test_marts_that_lag_are_put_right_and_those_that_cannot_be_are_not_read(
+    insights,
+    alone,
+    ledger,
+    refresh,
+    client,
+    engine,
+    project,
+    clickhouse_server,
+    monkeypatch,
+    caplog,
+):
+    """One build, for it takes long: each step begins where the one before has ended."""
+    held, *_ = [ledger.failed_debt(START) for _ in range(3)]
     refresh()
+    assert failed(insights, ledger) == (Source.CLICKHOUSE, 3)
     first = insights.ask(ledger.org, Question(SUMMARY, SPAN)).watermark
+    # away; and back, once it was left alone for a while
+    clickhouse_server.kill()
+    assert failed(insights, ledger) == (Source.POSTGRES, 3)
+    clickhouse_server.start()
+    assert failed(insights, ledger) == (Source.POSTGRES, 3)
+    insights.store._away_until = 0
+    assert failed(insights, ledger) == (Source.CLICKHOUSE, 3)
+    # what is held back is in no figure
+    hold_back(engine, held)
+    assert failed(alone, ledger) == (Source.POSTGRES, 2)
+    assert failed(insights, ledger) == (Source.BOTH, 2)
+    # an answer says how far the marts had come
     ledger.failed_debt(START)
     second = insights.ask(ledger.org, Question(SUMMARY, SPAN)).watermark
-    assert (first.moved_debts, second.moved_debts) == (0, 1)
+    assert (first.moved_debts, second.moved_debts) == (0, 2)
     assert first.marts_position == second.marts_position <= first.position < second.position
+    # too much has moved
+    with monkeypatch.context() as patched:
+        patched.setattr("tinko_pipelines.core.analytics.reading.insights.MOST_MOVED", 1)
+        assert failed(insights, ledger) == (Source.POSTGRES, 3)
+    assert "more than 1 debts moved" in caplog.text
+    # a build begins while the marts are read
+    counted, begun = marts.count_marts, []
 
+    def begins(*asked):
+        if not begun:
+            begun.append(half_a_build(client, project))
+            client.command("truncate table tinko.recovery_daily")
+        return counted(*asked)
 
-def test_marts_that_cannot_be_put_right_are_not_read(
-    insights, ledger, refresh, client, monkeypatch, caplog
-):
-    for _ in range(2):
-        ledger.failed_debt(START)
-    refresh()
-    assert failed(insights, ledger) == (Source.CLICKHOUSE, 2)
-    ledger.failed_debt(START)
-    monkeypatch.setattr("tinko_pipelines.core.analytics.reading.insights.MOST_MOVED", 0)
-    assert failed(insights, ledger) == (Source.POSTGRES, 3)
-    assert "moved" in caplog.text
-    monkeypatch.undo()
+    monkeypatch.setattr(marts, "count_marts", begins)
     assert failed(insights, ledger) == (Source.BOTH, 3)
-    # of a database that is not this one: its transactions have other numbers
-    models = [*marts.models(Question(SUMMARY, SPAN))]
+    assert begun
+    # the marts are of another database: its transactions have other numbers
     client.insert(
         "build_positions",
-        [[model, 2**62, 2**31] for model in models],
+        [[model, 2**62, 2**31] for model in marts.models(Question(SUMMARY, SPAN))],
         column_names=["model", "position", "build"],
         database="tinko",
     )
@@ -153,51 +170,16 @@ def test_marts_that_cannot_be_put_right_are_not_read(
     assert "only stands at" in caplog.text
 
 
-def test_a_build_that_begins_meanwhile_is_noticed(insights, ledger, refresh, client, monkeypatch):
-    ledger.failed_debt(START)
-    refresh()
-    counted = marts.count_marts
-    begun = []
-
-    def begins(*asked):
-        if not begun:
-            begun.append(True)
-            half_a_build(client, ledger.org)
-            client.command("truncate table tinko.recovery_daily")
-        return counted(*asked)
-
-    monkeypatch.setattr(marts, "count_marts", begins)
-    assert failed(insights, ledger)[1] == 1
-    assert begun
-
-
-def test_clickhouse_away_and_back(insights, ledger, refresh, clickhouse_server, monkeypatch):
-    ledger.failed_debt(START)
-    refresh()
-    clickhouse_server.kill()
-    assert failed(insights, ledger) == (Source.POSTGRES, 1)
-    clickhouse_server.start()
-    monkeypatch.setattr("tinko_pipelines.core.analytics.reading.store.PAUSE_SECONDS", 0)
-    # it is left alone for a while, and then found again
-    insights.store._away_until = 0
-    assert failed(insights, ledger) == (Source.CLICKHOUSE, 1)
-
-
-def test_what_is_held_back_is_in_no_figure(insights, alone, ledger, refresh, engine):
-    held = ledger.failed_debt(START)
-    ledger.failed_debt(START)
-    refresh()
+def hold_back(engine, debt) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "insert into quarantine (id, org_id, source, frame, key, debt_id, reasons, detail,"
             " payload, state, first_seen, last_seen, updated_at) select id, org_id, 'ledger',"
             " 'obligations', id::text, id, '{test}', '', '{}', 'quarantined', created_at,"
             " created_at, created_at from obligations where id = %(id)s",
-            {"id": held},
+            {"id": debt},
         )
-        connection.execute(query("quality", "hide_debts"), {"debt_ids": [held]})
-    assert failed(alone, ledger) == (Source.POSTGRES, 1)
-    assert failed(insights, ledger) == (Source.BOTH, 1)
+        connection.execute(query("quality", "hide_debts"), {"debt_ids": [debt]})
 
 
 def test_tries_in_the_archive_are_known_by_what_is_left_of_them(alone, ledger, engine, owner):

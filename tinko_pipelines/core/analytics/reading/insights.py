@@ -29,7 +29,7 @@ from tinko_pipelines.core.clock import Clock
 SECONDS = 15.0
 # a list of more ids than that is longer than a query may be; the ledger alone is asked then
 MOST_MOVED = 20_000
-TRIES = 3
+ROUNDS = 3
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Insights:
     def _from_both(self, store: Store, org_id: uuid.UUID, question: Question) -> Answer:
         known: frozenset[uuid.UUID] = frozenset()  # rows that are gone, and whose they were
         owners: frozenset[uuid.UUID] = frozenset()
-        for _ in range(TRIES):
+        for _ in range(ROUNDS):
             built = marts.built(store, question)
             at = self.clock.now()
             with ledger.snapshot(self.engine, org_id, self.seconds) as connection:
@@ -117,7 +117,7 @@ class Insights:
             if marts.built(store, question).build == built.build:
                 source = Source.BOTH if moved else Source.CLICKHOUSE
                 watermark = Watermark(position, at, built.position, len(moved))
-                return Answer(added(question.measures, *then, now), source, watermark)
+                return Answer(added(question.measures, then, now), source, watermark)
         raise MartsUnusable("they changed each time they were read")
 
 
@@ -127,13 +127,13 @@ def _then(
     question: Question,
     built: marts.Built,
     moved: frozenset[uuid.UUID],
-) -> list[Totals]:
+) -> Totals:
     """What ClickHouse counts of all debts but those that moved."""
     if question.marts is None or not built.at_rest:
-        return [marts.count_fact(store, org_id, question, without=moved)]
+        return marts.count_fact(store, org_id, question, without=moved)
     before = marts.count_fact(store, org_id, question, among=moved)
     counted = marts.count_marts(store, org_id, question)
-    return [added(question.measures, *counted, less=before)]
+    return added(question.measures, *counted, less=before)
 
 
 def _refuse(built: marts.Built, floor: int, moved: frozenset[uuid.UUID]) -> None:
