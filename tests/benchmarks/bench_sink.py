@@ -124,6 +124,15 @@ class Sink:
         return ours.user + ours.system + cpu_of(backend.parent()) + cpu_of(self.process)
 
 
+def use_up_transactions(owner, rows):
+    """Until the versions that `fill` wrote, a hundred rows each, are those of the past."""
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(
+            f"do $$ begin for n in 1..{1000 + rows // 100} loop"
+            " perform pg_current_xact_id(); commit; end loop; end $$"
+        )
+
+
 def cpu_of(server):
     """Seconds of CPU of a process and all it started, those that ended too."""
     living = sum(sum(one.cpu_times()[:2]) for one in server.children(recursive=True))
@@ -139,11 +148,15 @@ def bench_sink(scale: float):
         clickhouse_server(Path(folder)) as (address, process),
     ):
         owner = make_engine(postgres.url("tinko_owner"), pooled=False)
-        fill(owner, max(20_000, int(ROWS * scale)))
+        wanted = max(20_000, int(ROWS * scale))
+        fill(owner, wanted)
+        use_up_transactions(owner, wanted)
         client = address.client()
         schema.apply(client)
         ways = Sink(postgres, client, process)
         rows = ways.prepare()
+        if rows != wanted:
+            raise RuntimeError(f"{rows} of {wanted} rows can be carried")
 
         def further():
             ways.empty()

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from tinko_pipelines.core.analytics import sink, watermark
+from tinko_pipelines.core.analytics.changes import Ledger
 from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable, WatermarkAhead
 from tinko_pipelines.core.analytics.relations import ATTEMPTS, CASES, OBLIGATIONS, RELATIONS
 from tinko_pipelines.core.analytics.targets import ClickHouse
@@ -153,17 +154,38 @@ def test_an_open_transaction_holds_the_watermark_back(engine, client, clock, led
     assert count(client, "obligations") == 2
 
 
-def test_many_rows_of_one_transaction_page_through(engine, client, clock, ledger):
+def write_at_once(engine, ledger, rows: int) -> None:
+    """One transaction."""
     with engine.begin() as connection:
         connection.execute(
             text(
                 "insert into obligations (id, org_id, connection_id, psp, state, due_minor,"
                 " currency, created_at, updated_at)"
                 " select gen_random_uuid(), :org, :org, 'stripe', 'open', 5, 'USD', :at, :at"
-                " from generate_series(1, 2500)"
+                " from generate_series(1, :rows)"
             ),
-            {"org": ledger.org, "at": START},
+            {"org": ledger.org, "at": START, "rows": rows},
         )
+
+
+def test_a_page_ends_where_a_transaction_does(engine, ledger):
+    for rows in (3, 9, 2):
+        write_at_once(engine, ledger, rows)
+    _, high = watermark.window(engine, "clickhouse", OBLIGATIONS)
+    with Ledger.of(engine) as reader:
+        pages = list(reader.pages(OBLIGATIONS, 0, high, 4))
+        second = pages[1].below
+        # whoever goes on there makes the same pages
+        again = list(reader.pages(OBLIGATIONS, second, high, 4))
+    # the second transaction is larger than a page: none but its last piece is below it
+    assert [len(page.rows) for page in pages] == [3, 4, 4, 3]
+    assert [page.below for page in pages] == [second, second, second, high]
+    assert pages[1].rows["row_version"].unique().to_pylist() == [second]
+    assert [page.rows for page in again] == [page.rows for page in pages[1:]]
+
+
+def test_many_rows_of_one_transaction_page_through(engine, client, clock, ledger):
+    write_at_once(engine, ledger, 2500)
     carried = sink.carry(engine, ClickHouse(client), OBLIGATIONS, clock, batch_rows=1000)
     assert (carried.rows, carried.batches) == (2500, 3)
     assert count(client, "obligations") == 2500

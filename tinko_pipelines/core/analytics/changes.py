@@ -108,7 +108,7 @@ class Ledger:
             "size": size,
         }
         asked = query("analytics", relation.query)
-        named = {name: value for name, value in values.items() if name in asked._bindparams}
+        named = {name: values[name] for name in asked.compile().params}
         # COPY takes no parameters
         statement = asked.bindparams(**named).compile(
             dialect=_DIALECT, compile_kwargs={"literal_binds": True}
