@@ -157,17 +157,18 @@ _SQL = {"sum", "sumIf", "/", "+", "between", "and", "0", "{days}", "86400"}
 
 
 def test_what_changes_reopens_its_day_and_what_it_left_is_emptied(client, ledger, refresh, engine):
+    shown = f"{FACTS} at_risk recovery_by_attempt"
     early = ledger.failed_debt(START)
     stays = START + 30 * DAY
     ledger.failed_debt(stays, due=5)
-    refresh()
+    refresh(shown)
     fails = "select day, sum(failed) from tinko.recovery_daily group by day order by day"
     risk = "select day, sum(debts) from tinko.at_risk group by day order by day"
     assert rows(client, fails) == [(START.date(), 1), (stays.date(), 1)]
     # the only debt of its week turns out to have failed two weeks before
     found = ledger.attempt(early, START - 14 * DAY, state="failed")
     ledger.failure(found, early, START - 14 * DAY)
-    refresh()
+    refresh(shown)
     assert rows(client, fails) == [((START - 14 * DAY).date(), 1), (stays.date(), 1)]
     assert rows(client, risk) == rows(client, fails)
     assert rows(client, "select attempt_number, sum(tried) from tinko.recovery_by_attempt"
@@ -179,15 +180,15 @@ def test_what_changes_reopens_its_day_and_what_it_left_is_emptied(client, ledger
             .where(cases.c.obligation_id == early)
             .values(state="recovered", recovered_by="psp", recovered_minor=1000, closed_at=START)
         )
-    refresh()
+    refresh(shown)
     assert rows(client, risk) == [(stays.date(), 1)]
     # its tries leave the ledger, and then it is merged away
     with engine.begin() as connection:
         connection.execute(attempts.delete().where(attempts.c.id == found))
-    refresh()
+    refresh(shown)
     assert rows(client, fails) == [(START.date(), 1), (stays.date(), 1)]
     ledger.change(obligations, early, state="superseded", superseded_by=early)
-    refresh()
+    refresh(shown)
     assert rows(client, fails) == [(stays.date(), 1)]
     assert rows(client, "select sum(tried) from tinko.recovery_by_attempt") == [(1,)]
 

@@ -171,6 +171,10 @@ def test_what_moved_since_the_build_is_not_held_against_the_mart(client, ledger,
         " settings mutations_sync = 2"
     )
     assert [one.mart for one in mart_vs_ledger(engine, client)] == [9]
+    client.command(
+        "alter table tinko.recovery_daily update failed = 1 where day = '2026-09-29'"
+        " settings mutations_sync = 2"
+    )
     refresh()
     assert mart_vs_ledger(engine, client, still=True) == []
     assert sum(row[5] for row in mart(client)) == 3
