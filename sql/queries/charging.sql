@@ -111,8 +111,8 @@ where
 returning attempts.id;
 
 -- name: claimed
--- What a charge needs to know of some attempts. Indexes: pk_attempts, uq_cases_obligation_id,
--- uq_doors_connection_id_object_id.
+-- What a charge needs to know of some attempts, in the order of their ids. Indexes: pk_attempts,
+-- uq_cases_obligation_id, uq_doors_connection_id_object_id.
 select
     a.id, a.org_id, a.connection_id, a.obligation_id, a.case_id, a.state, a.psp, a.door_id,
     a.amount_minor, a.currency, a.method, a.network, a.country, a.instrument_key,
@@ -126,7 +126,8 @@ from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 left join organisations as g on a.org_id = g.org_id
 left join doors as d on a.connection_id = d.connection_id and a.notice_door = d.object_id
-where a.id = any(cast(:ids as uuid[]));
+where a.id = any(cast(:ids as uuid[]))
+order by a.id;
 
 -- name: mandate_of
 -- Index: pk_obligations.

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -80,7 +79,7 @@ def stand(
             tuple(tries[row.obligation_id]),
             counted[row.instrument_key or ""].seen_from(row.obligation_id),
         )
-        for row in sorted(rows, key=attrgetter("id"))
+        for row in rows
     ]
 
 
