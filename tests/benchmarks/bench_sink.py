@@ -28,7 +28,8 @@ from tinko_pipelines.core.db.engine import make_engine, unit_of_work
 from tinko_pipelines.core.db.queries import query
 
 ROWS, LEAST_OF_CEILING, ROUNDS = 1_000_000, 0.8, 5
-PEER_BATCH = 20_000
+# one block of clickhouse-connect: of more than one, the embedded server keeps only the first
+PEER_BATCH = 16_384
 TABLE = f"tinko.{ATTEMPTS.name}"
 
 
