@@ -37,10 +37,10 @@ def copy_rows(
         connection.cursor() as cursor,
         cursor.copy(statement.encode()) as copy,
     ):
-        # psycopg's way waits well, but costs as much for a message as Postgres to send it: what
-        # has come already is taken from under it
+        # `copy.read` waits, but costs several times what libpq does for a message: what has come
+        # already is taken from below it
         already = connection.pgconn.get_copy_data
-        message = _without_header(copy.read())
+        message: bytes | bytearray | memoryview = _without_header(copy.read())
         buffer, ends, end = _room(batch_bytes), [0], 0
         while message != _TRAILER:
             size = len(message)
@@ -53,7 +53,7 @@ def copy_rows(
                 end += size
                 ends.append(end)
                 size, message = already(1)
-            if size < 0:
+            if size < 0 or (size and message != _TRAILER):
                 raise CopyBroken(f"the copy of {table} broke off")
             if not size and not (message := copy.read()):
                 raise CopyBroken(f"the copy of {table} ended before its end")

@@ -210,9 +210,7 @@ def _words(field: Field) -> pa.Array:
         if one.valid is not None:
             valid[places] = one.valid
         here[rows] = one.at + one.lengths
-    field.require(
-        counts == 0 if not len(at) else (counts == 0) | (here == field.at + field.lengths)
-    )
+    field.require((counts == 0) | (here == field.at + field.lengths))
     words = _text(Field(field.data, at, lengths, None if valid.all() else valid))
     held = [field.validity, pa.py_buffer(ends.astype(np.int32))]
     return pa.Array.from_buffers(_WORDS, len(counts), held, children=[words])
