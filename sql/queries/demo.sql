@@ -131,7 +131,8 @@ group by f.kind
 order by f.kind;
 
 -- name: unreconciled_minor
--- Currencies of which other sums were collected than the reconciled days have. Both are scanned.
+-- Currencies of which other sums were collected before :until, where the days that are reconciled
+-- end, than those days have. Both are scanned.
 select
     coalesce(l.currency, d.currency) as currency,
     coalesce(l.minor, 0)::bigint as collected,
@@ -141,7 +142,9 @@ from (
         a.currency,
         sum(a.amount_minor) as minor
     from attempts as a
-    where a.state = 'succeeded'
+    where
+        a.state = 'succeeded'
+        and coalesce(a.occurred_at, a.finished_at, a.created_at) < :until
     group by a.currency
 ) as l
 full join (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine
@@ -13,16 +14,16 @@ from tinko_pipelines.core.reconciliation.settle import settlement_counts
 from tinko_pipelines.core.reconciliation.settling import EXPLAINED, SettlementState
 
 
-def book_counts(engine: Engine) -> dict[str, Any]:
+def book_counts(engine: Engine, until: datetime) -> dict[str, Any]:
     """Recoveries by where their money is, findings that are open by kind, and whether the ledger is
-    matched + findings on every day and as a whole, minor units per currency."""
+    matched + findings, per currency: on every day, and with no capture before `until` left out."""
     standing = settlement_counts(engine)
     settled = standing.pop(SettlementState.SETTLED, 0)
     explained = {name: count for name, count in standing.items() if name in EXPLAINED}
     with unit_of_work(engine) as connection:
         rows = connection.execute(query("demo", "open_findings"))
         found = {row.kind: row.findings for row in rows}
-        unlike = connection.execute(query("demo", "unreconciled_minor")).all()
+        unlike = connection.execute(query("demo", "unreconciled_minor"), {"until": until}).all()
     differ = days_that_differ(engine)
     return {
         "settled": settled,

@@ -86,7 +86,7 @@ def _play(
     # counted before the closed month, which is none of the world's
     ours = counts.ledger_counts(engine)
     ours |= counts.event_counts(environment["PUBLIC_URL"])
-    ours |= books.book_counts(engine)
+    ours |= books.book_counts(engine, driver.now)
     ours |= driver.check()
     ours |= leaving.let_a_month_go(driver, client)
     ours |= counts.mart_counts(engine, client)
