@@ -7,7 +7,7 @@ freed and the cases woken. Debts stand in their real tables with histories; a fi
 that the guards refuse some. The ceiling is the same statements with a constant decision.
 
 procrastinate runs as many jobs that do nothing, deferred beforehand, with its own worker at the
-concurrency that suits it best, on the same Postgres.
+concurrency that suits it best, in one process as ours, on the same Postgres.
 """
 
 import asyncio
@@ -47,8 +47,8 @@ from tinko_pipelines.core.recovery.permission import Permission, charge_door, ma
 from tinko_pipelines.core.recovery.submitting import Granted, stand, submit
 
 DUE, BATCH = 5000, 500
-# one decides while the other's statements run
-HANDS = 2
+# threads of one process: one decides while the others' statements run
+HANDS = 3
 CONCURRENCY = 10
 LEAST_OF_PEER, LEAST_OF_CEILING = 20.0, 0.5
 # no budget is to be measured here
