@@ -10,6 +10,7 @@ turn, and rows as Python has them over `clickhouse-connect`'s row-wise insert.
 
 import statistics
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -136,8 +137,12 @@ def use_up_transactions(owner, rows):
 
 def cpu_of(server):
     """Seconds of CPU of a process and all it started, those that ended too."""
-    living = sum(sum(one.cpu_times()[:2]) for one in server.children(recursive=True))
-    return sum(server.cpu_times()[:4]) + living
+    seconds = 0.0
+    for one in server.children(recursive=True):
+        # one that ends meanwhile is its parent's from then on
+        with suppress(psutil.NoSuchProcess):
+            seconds += sum(one.cpu_times()[:2])
+    return seconds + sum(server.cpu_times()[:4])
 
 
 @register("sink")
