@@ -44,15 +44,12 @@ def kill_and_reckon(
     """Kill the parts one after the other while events are taken and debts charged in between,
     let it all come to rest, and compare with the sandbox. The world stands afterwards.
 
-    But for the API, which charges nobody, nothing is killed before the first charge of ours.
+    Nothing is killed before the first charge of ours.
     """
     disturbed: list[tuple[float, float]] = []
-    flow(stack, events_between, 0)
-    charged = False
+    flow(stack, events_between, max(1, charges_between))
     for part in parts:
-        first = part != "api" and not charged
-        flow(stack, events_between, max(int(first), charges_between))
-        charged = charged or first
+        flow(stack, events_between, charges_between)
         began = time.time()
         if part == "supervisor":
             stack.kill_supervisor()
