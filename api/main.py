@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from api import docs, errors, health
+from api.analytics import endpoints as analytics
+from api.analytics.asking import insights_of
 from api.classifier import endpoints as classifier
 from api.console import endpoints as console
 from api.console.view import OverviewReader
@@ -38,6 +40,7 @@ def create_app(services: Services | None = None) -> FastAPI:
         gc.freeze()
         yield
         gc.unfreeze()
+        app.state.insights.close()
         await services.close()
 
     app = FastAPI(
@@ -50,9 +53,10 @@ def create_app(services: Services | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.overview = OverviewReader()
+    app.state.insights = insights_of(services)
     errors.install(app)
     partners = (payments, policies, rules, reconciliation, quarantine, classifier, console_api)
-    for part in (webhooks, pay, *partners, health, docs, console):
+    for part in (webhooks, pay, *partners, analytics, health, docs, console):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=HERE / "console" / "static"), name="static")
     return app

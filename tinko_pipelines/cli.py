@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 import typer.core
 
-from tinko_pipelines import archive_cli, backfill_cli, connect_cli, explain_cli, quarantine_cli
+from tinko_pipelines import (
+    archive_cli,
+    backfill_cli,
+    connect_cli,
+    explain_cli,
+    quarantine_cli,
+    sink_cli,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +51,7 @@ app.add_typer(explain_cli.app, name="explain")
 app.add_typer(connect_cli.app, name="connect")
 app.add_typer(archive_cli.app, name="archive")
 app.add_typer(quarantine_cli.app, name="quarantine")
+app.add_typer(sink_cli.app, name="sink")
 app.command("backfill")(backfill_cli.backfill)
 
 

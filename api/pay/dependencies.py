@@ -1,4 +1,4 @@
-"""What the page asks of the recovery: the one door of a debt. A FastAPI dependency."""
+"""What the page asks of the recovery: a door of a debt. A FastAPI dependency."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from tinko_pipelines.core.clock import Clock, WallClock
-from tinko_pipelines.core.psp.types import HandOver
+from tinko_pipelines.core.psp.types import HandOver, Psp
 from tinko_pipelines.core.recovery.payer_door import open_payer_door
 from tinko_pipelines.core.settings import Settings
 
@@ -25,6 +25,7 @@ class DoorOpener(Protocol):
         wall: WallClock,
         settings: Settings,
         return_url: str,
+        chosen: Psp | None = None,
     ) -> HandOver: ...
 
 

@@ -16,7 +16,14 @@ from sqlalchemy.exc import OperationalError
 
 from api.dependencies import ServicesOf
 from api.pay.dependencies import DoorOpener, get_door_opener
-from api.pay.pages import HEADERS, STATUS, hand_over_page, language_of, state_page
+from api.pay.pages import (
+    HEADERS,
+    STATUS,
+    Refused,
+    hand_over_page,
+    language_of,
+    state_page,
+)
 from api.pay.view import PageState, PayView, load_view
 from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.errors import Conflict, NotFound, PspError
@@ -26,7 +33,7 @@ from tinko_pipelines.core.notifications.links import (
     LinkInvalid,
     read_token,
 )
-from tinko_pipelines.core.psp.types import HandOver
+from tinko_pipelines.core.psp.types import HandOver, Psp
 from tinko_pipelines.core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -34,6 +41,8 @@ router = APIRouter(prefix="/pay", tags=["pay"], include_in_schema=False)
 DATABASE_DOWN = (psycopg.OperationalError, OperationalError)
 # what a refusal of the door rules means to the payer
 REFUSALS = {"already_paid": PageState.PAID, "attempt_in_flight": PageState.PROCESSING}
+# refusals of one PSP, after which the payer may still choose the other
+OF_ONE = frozenset({"psp_not_offered", "may_be_confirmed"})
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,9 @@ class Visit:
     def expires_at(self) -> datetime | None:
         return self.claims.expires_at if self.claims is not None else None
 
-    def page(self, state: PageState, status: int | None = None) -> Response:
+    def page(
+        self, state: PageState, status: int | None = None, refused: Refused | None = None
+    ) -> Response:
         return state_page(
             state,
             language=self.language,
@@ -72,6 +83,7 @@ class Visit:
             view=self.view,
             expires_at=self.expires_at,
             status=status,
+            refused=refused,
         )
 
 
@@ -86,10 +98,10 @@ def visit(
     engine, clock = services.app, services.clock
     try:
         claims = read_token(token, clock.now(), services.settings)
-        view = load_view(engine, claims.org_id, claims.obligation_id)
+        view = load_view(engine, claims.org_id, claims.obligation_id, clock.now())
     except LinkExpired as over:
         claims = over.claims
-        view = load_view(engine, claims.org_id, claims.obligation_id, expired=True)
+        view = load_view(engine, claims.org_id, claims.obligation_id, clock.now(), expired=True)
     except LinkInvalid:
         pass
     except DATABASE_DOWN as error:
@@ -109,10 +121,20 @@ def show(here: Here) -> Response:
 
 
 @router.post("/{token}")
-def pay(here: Here, open_door: Annotated[DoorOpener, Depends(get_door_opener)]) -> Response:
-    """To the PSP's own page: 303, or a form that posts itself. Asking twice opens one door."""
+def pay(
+    here: Here,
+    open_door: Annotated[DoorOpener, Depends(get_door_opener)],
+    psp: Annotated[str | None, Query(max_length=16)] = None,
+) -> Response:
+    """To the PSP's own page: 303, or a form that posts itself. Asking twice opens one door.
+
+    `psp` is the payer's choice; without it the debt's own PSP is meant.
+    """
     if here.state is not PageState.PAYABLE or here.claims is None or here.view is None:
         return here.page(here.state, STATUS.get(here.state, 409))
+    chosen = next((one for one in Psp if one.value == psp), None)
+    if psp is not None and chosen is None:
+        return here.page(PageState.PAYABLE, 409, Refused(None))
     base = here.settings.public_url.rstrip("/")
     try:
         hand_over = open_door(
@@ -123,9 +145,10 @@ def pay(here: Here, open_door: Annotated[DoorOpener, Depends(get_door_opener)]) 
             WallClock(),
             here.settings,
             f"{base}{here.path}/return?lang={here.language}",
+            chosen,
         )
     except Conflict as refusal:
-        return _refused(here, refusal)
+        return _refused(here, refusal, chosen)
     except NotFound:
         return here.page(PageState.CANCELLED)
     except (PspError, *DATABASE_DOWN) as error:
@@ -147,12 +170,16 @@ def come_back_by_form(here: Here) -> Response:
     return RedirectResponse(f"{here.path}/return?lang={here.language}", 303, dict(HEADERS))
 
 
-def _refused(here: Visit, refusal: Conflict) -> Response:
+def _refused(here: Visit, refusal: Conflict, chosen: Psp | None) -> Response:
     """The ledger may know more by now: asking for the door has read the PSP."""
     if here.claims is not None:
-        view = load_view(here.engine, here.claims.org_id, here.claims.obligation_id)
+        now = here.clock.now()
+        view = load_view(here.engine, here.claims.org_id, here.claims.obligation_id, now)
         here = replace(here, view=view)
     if here.state is PageState.PAYABLE:
+        if refusal.code in OF_ONE and here.view is not None:
+            refused = chosen or here.view.ways.home.psp
+            return here.page(here.state, 409, Refused(refused, refusal.extra.get("until")))
         return here.page(REFUSALS.get(refusal.code, PageState.PROCESSING), 409)
     return here.page(here.state, STATUS.get(here.state, 409))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from tinko_pipelines.core.notifications.languages import (
     pick_language,
     reason_text,
 )
-from tinko_pipelines.core.psp.types import HandOver
+from tinko_pipelines.core.psp.types import HandOver, Psp
 from tinko_pipelines.core.settings import Settings
 
 HERE = Path(__file__).parent
 I18N = HERE / "i18n"
-PSP_NAMES: Mapping[str, str] = {"stripe": "Stripe", "razorpay": "Razorpay"}
+PSP_NAMES: Mapping[Psp, str] = {Psp.STRIPE: "Stripe", Psp.RAZORPAY: "Razorpay"}
 STATUS: Mapping[PageState, int] = {
     PageState.CANCELLED: 410,
     PageState.EXPIRED: 410,
@@ -57,6 +58,42 @@ _templates = Environment(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A PSP that a payer chose (None: one we do not know) and could not be had: `until` when, or
+    at all."""
+
+    psp: Psp | None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One PSP as the page shows it: a button, or where `until` is said none before that day."""
+
+    name: str
+    query: str  # what the form's address says of it
+    until: str | None = None
+
+
+def choices(view: PayView, refused: Refused | None, language: str) -> list[Choice]:
+    """The PSPs that the page shows, those with a button first (pure)."""
+    shown = []
+    for way in (view.ways.home, view.ways.other):
+        if way is None:
+            continue
+        until = way.blocked_until
+        if refused is not None and way.psp is refused.psp:
+            # what a PSP said a moment ago is newer than the ledger
+            if refused.until is None:
+                continue
+            until = refused.until
+        chosen = "" if way is view.ways.home else f"&psp={way.psp}"
+        said = until and format_date(until, view.timezone, language)
+        shown.append(Choice(PSP_NAMES[way.psp], f"lang={language}{chosen}", said))
+    return sorted(shown, key=lambda one: one.until is not None)
+
+
 def language_of(asked: str | None, accepts: str | None, view: PayView | None) -> str:
     """The link's own language, else the payer's, the browser's, the merchant's, English."""
     browser = [part.split(";")[0] for part in (accepts or "").split(",")]
@@ -73,11 +110,16 @@ def state_page(
     view: PayView | None = None,
     expires_at: datetime | None = None,
     status: int | None = None,
+    refused: Refused | None = None,
 ) -> Response:
     """The page of `state`. `path` is that of the payment page without a query.
 
-    `status` overrides the state's own (a POST that could not be done answers 409).
+    `status` overrides the state's own (a POST that could not be done answers 409). `refused` is
+    the PSP that was chosen in vain.
     """
+    shown_ways = choices(view, refused, language) if view is not None else []
+    if state is PageState.PAYABLE and (not shown_ways or shown_ways[0].until is not None):
+        state = PageState.PENDING
     texts = catalogue(I18N, language)
     values: dict[str, str] = {}
     if view is not None:
@@ -85,13 +127,13 @@ def state_page(
         values = {
             "merchant": view.merchant,
             "amount": shown.format(),
-            "psp": PSP_NAMES.get(view.psp, view.psp),
+            "psp": shown_ways[0].name if shown_ways else PSP_NAMES[view.ways.home.psp],
         }
     if view is not None and expires_at is not None:
         values["date"] = format_date(expires_at, view.timezone, language)
 
-    def say(key: str) -> str:
-        return texts[key].format_map(values)
+    def say(key: str, **more: str) -> str:
+        return texts[key].format_map(values | more)
 
     return _respond(
         "page.html",
@@ -102,6 +144,8 @@ def state_page(
         state=state.value,
         path=path,
         view=view,
+        ways=shown_ways,
+        only=refused is not None and refused.until is None and len(shown_ways) == 1,
         amount=values.get("amount"),
         reason=reason_text(view.reason, language) if view else None,
         look_again=LOOK_AGAIN.get(state),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,8 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ledger.states import COLLECTIBLE, AttemptState, ObligationState
 from tinko_pipelines.core.money import Money
 from tinko_pipelines.core.notifications.outbox import payer_reason_key
+from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.core.recovery.offers import Ways, find_ways
 
 _LONGEST_CHAIN = 8  # of merged obligations
 
@@ -41,18 +44,24 @@ class PayView:
     state: PageState
     merchant: str
     timezone: str
-    psp: str
     due: Money
     outstanding: Money
     description: str | None
     reason: str | None
     languages: tuple[str | None, ...]  # the payer's, then the merchant's
+    ways: Ways
 
 
 def page_state(
-    obligation: str, outstanding: int, attempts: Iterable[tuple[str, str]], *, expired: bool
+    obligation: str,
+    outstanding: int,
+    attempts: Iterable[tuple[str, str]],
+    *,
+    expired: bool,
+    open_way: bool = True,
 ) -> PageState:
-    """The state of the page (pure). `attempts` are (actor, state) pairs, `outstanding` minor units.
+    """The state of the page (pure). `attempts` are (actor, state) pairs, `outstanding` minor units,
+    `open_way` whether it may be paid at any PSP now.
 
     A try that may yet move money hides the button: nobody pays twice because a bank is slow.
     """
@@ -65,15 +74,21 @@ def page_state(
     states = {state for _, state in attempts}
     if states & {AttemptState.CLAIMED, AttemptState.SUBMITTED}:
         return PageState.PROCESSING
-    if states & {AttemptState.UNKNOWN, AttemptState.PENDING}:
+    if states & {AttemptState.UNKNOWN, AttemptState.PENDING} or not open_way:
         return PageState.PENDING
     return PageState.PAYABLE
 
 
 def load_view(
-    engine: Engine, org_id: uuid.UUID, obligation_id: uuid.UUID, *, expired: bool = False
+    engine: Engine,
+    org_id: uuid.UUID,
+    obligation_id: uuid.UUID,
+    now: datetime,
+    *,
+    expired: bool = False,
 ) -> PayView | None:
-    """The debt of a link as the ledger has it now; None where the tenant has no such debt.
+    """The debt of a link as the ledger has it at business time `now`; None where the tenant has no
+    such debt.
 
     A debt that was merged into another is shown as that one.
     """
@@ -87,18 +102,19 @@ def load_view(
                 query("notifications", "attempts_in_the_air"), {"obligation_id": row.id}
             )
         ]
+        ways = find_ways(connection, row.id, row.connection_id, Psp(row.psp), now)
     outstanding = row.due_minor - row.paid_minor
     return PayView(
         obligation_id=row.id,
-        state=page_state(row.state, outstanding, attempts, expired=expired),
+        state=page_state(row.state, outstanding, attempts, expired=expired, open_way=ways.any_open),
         merchant=row.merchant,
         timezone=row.timezone,
-        psp=row.psp,
         due=Money(row.due_minor, row.currency),
         outstanding=Money(outstanding, row.currency),
         description=row.description,
         reason=payer_reason_key(row.category),
         languages=(row.payer_language, row.merchant_language),
+        ways=ways,
     )
 
 

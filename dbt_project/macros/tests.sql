@@ -6,22 +6,55 @@
     )
 {%- endmacro %}
 
-{% macro reopened_in_build(counts) -%}
-    toMonday(day) in (
-        select toMonday(day) from {{ books('reopened_days') }}
-        where model = '{{ counts }}' and build = {{ current_build() }}
-    )
+{# Days of a mart that this build has counted again. #}
+{% macro counted_in_build(counts) -%}
+    (org_id, day) in ({{ reopened('org_id, day', counts, current_build() ~ ' - 1') }})
 {%- endmacro %}
 
-{# Together, `columns` name one row of a mart of what `counts` holds. #}
+{# Together, `columns` name one row of a mart of what `counts` holds. Their hash is grouped, not
+   themselves: there are many of them, and 128 bits do not meet by chance. #}
 {% test is_key(model, columns, counts) %}
 select
-    {{ columns | join(', ') }},
+    sipHash128({{ columns | join(', ') }}) as key,
     count() as found
 from {{ model }}
-where {{ reopened_in_build(counts) }}
-group by {{ columns | join(', ') }}
+where {{ counted_in_build(counts) }}
+group by key
 having found > 1
+{% endtest %}
+
+{# What this build counted again comes to what the fact holds, per organisation and currency: each
+   sum of a column of the mart is the expression that `sums` says it is over the fact's rows, of
+   which the mart counts those that are `counted`. #}
+{% test equals_its_fact(model, counts, sums, counted='1') %}
+with expected as (
+    select
+        org_id,
+        currency,
+        tuple({% for said in sums.values() %}toInt64({{ said }}){{ ', ' if not loop.last }}{% endfor %}) as measured
+    from {{ ref(counts) }} as facts
+    where {{ on_reopened_days(counts, current_build() ~ ' - 1') }} and {{ counted }}
+    group by org_id, currency
+),
+
+found as (
+    select
+        org_id,
+        currency,
+        tuple({% for column in sums %}toInt64(sum({{ column }})){{ ', ' if not loop.last }}{% endfor %}) as measured
+    from {{ model }}
+    where {{ counted_in_build(counts) }}
+    group by org_id, currency
+)
+
+select
+    expected.org_id as org_id,
+    expected.currency as currency,
+    expected.measured as expected_measures,
+    found.measured as found_measures
+from expected
+full outer join found on expected.org_id = found.org_id and expected.currency = found.currency
+where expected.measured != found.measured
 {% endtest %}
 
 {# `column_name` names one row of a fact. #}
@@ -56,7 +89,7 @@ select
     sum(failed) as found
 from {{ model }}
 where
-    {{ reopened_in_build('int_failed_obligations') }}
+    {{ counted_in_build('int_failed_obligations') }}
     and {{ column_name }} not in ('{{ values | join("', '") }}')
 group by {{ column_name }}
 {% endtest %}

@@ -9,21 +9,19 @@ with expected as (
         sumIf(cases.recovered_minor, cases.state in ('recovered', 'settled')) as recovered_minor
     from (
         select * from {{ source('tinko', 'obligations') }} final
-        prewhere id in (select obligation_id from {{ ref('int_changed_debts') }})
+        prewhere (org_id, id) in (
+            select org_id, obligation_id from {{ ref('int_changed_debts') }}
+        )
     ) as obligations
     left join (
         select * from {{ source('tinko', 'cases') }} final
-        prewhere
-            obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
-            or is_deleted = 1
+        prewhere {{ of_changed_debts_rows('cases') }}
     ) as cases on obligations.id = cases.obligation_id
     where
         obligations.state != 'superseded'
         and obligations.id in (
             select obligation_id from {{ source('tinko', 'attempts') }} final
-            prewhere
-                obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
-                or is_deleted = 1
+            prewhere {{ of_changed_debts_rows('attempts') }}
             where state = 'failed'
         )
     group by org_id, currency

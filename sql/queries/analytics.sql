@@ -93,6 +93,10 @@ select
     or exists (
         select 1 from connections
         where row_version >= coalesce((c.positions ->> 'connections')::bigint, 0)
+    )
+    or exists (
+        select 1 from deleted_rows as d
+        where d.row_version >= coalesce((c.positions ->> d.relation)::bigint, 0)
     ) as waiting
 from carried as c;
 

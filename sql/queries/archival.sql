@@ -79,17 +79,18 @@ where relation = :relation and month = :month and state = 'dropped'
 returning relation;
 
 -- name: rows_held_attempts
--- Attempts of ids in [:low, :high) that are not finished, and those the sink has yet to carry
--- (:carrying: it is to). Index: pk_attempts.
+-- Attempts of ids in [:low, :high) that are not finished, and those the sink has yet to carry to
+-- one of its targets (:carrying). Index: pk_attempts.
 select
     count(*) as rows,
     count(*) filter (where a.state = any(cast(:unfinished as text[]))) as unresolved,
     count(*) filter (where a.state = 'failed' and a.classified_at is null) as unclassified,
     count(*) filter (
         where
-        cast(:carrying as boolean)
-        and a.row_version >= coalesce(
-            (select min(w.position) from sink_watermarks as w where w.relation = 'attempts'), 0
+        a.row_version >= (
+            select min(coalesce(w.position, 0))
+            from unnest(cast(:carrying as text[])) as t (sink)
+            left join sink_watermarks as w on t.sink = w.sink and w.relation = 'attempts'
         )
     ) as uncarried
 from attempts as a
@@ -106,19 +107,18 @@ where e.id >= :low and e.id < :high;
 
 -- name: rows_held_notification_deliveries
 -- Deliveries of ids in [:low, :high) whose message is not final, and those the sink has yet to
--- carry (:carrying: it is to).
+-- carry to one of its targets (:carrying).
 -- Indexes: pk_notification_deliveries, pk_outbox.
 select
     count(*) as rows,
     count(*) filter (where m.state in ('pending', 'sending')) as pending_message,
     count(*) filter (
         where
-        cast(:carrying as boolean)
-        and n.row_version >= coalesce(
-            (
-                select min(w.position) from sink_watermarks as w
-                where w.relation = 'notification_deliveries'
-            ), 0
+        n.row_version >= (
+            select min(coalesce(w.position, 0))
+            from unnest(cast(:carrying as text[])) as t (sink)
+            left join sink_watermarks as w
+                on t.sink = w.sink and w.relation = 'notification_deliveries'
         )
     ) as uncarried
 from notification_deliveries as n

@@ -44,7 +44,7 @@ where
 -- name: due
 -- Attempts of ours whose time has come, with their debts: whoever writes a debt locks it first and
 -- its attempts after it, and one that is being written waits its turn. Index: ix_attempts_due.
-select a.id, a.org_id, a.connection_id, a.obligation_id
+select a.id, a.org_id, a.connection_id, a.obligation_id, a.instrument_key
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 where
@@ -111,8 +111,8 @@ where
 returning attempts.id;
 
 -- name: claimed
--- What a charge needs to know of some attempts. Indexes: pk_attempts, uq_cases_obligation_id,
--- uq_doors_connection_id_object_id.
+-- What a charge needs to know of some attempts, in the order of their ids. Indexes: pk_attempts,
+-- uq_cases_obligation_id, uq_doors_connection_id_object_id.
 select
     a.id, a.org_id, a.connection_id, a.obligation_id, a.case_id, a.state, a.psp, a.door_id,
     a.amount_minor, a.currency, a.method, a.network, a.country, a.instrument_key,
@@ -126,7 +126,8 @@ from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 left join organisations as g on a.org_id = g.org_id
 left join doors as d on a.connection_id = d.connection_id and a.notice_door = d.object_id
-where a.id = any(cast(:ids as uuid[]));
+where a.id = any(cast(:ids as uuid[]))
+order by a.id;
 
 -- name: mandate_of
 -- Index: pk_obligations.
@@ -217,22 +218,31 @@ from (
 
 -- name: submit
 -- The commit before the send, of some attempts at once: one key for one attempt, for ever (rule 9),
--- what it was allowed on, and its place in the guards' counters. Fenced by each lease: whoever lost
--- it is not in the answer and does not send. Indexes: primary keys of all three.
+-- what it was allowed on (the limits once for all that name them), and its place in the guards'
+-- counters. Fenced by each lease: whoever lost it is not in the answer and does not send. Indexes:
+-- primary keys of all four.
 with asked as (
     select q.*
     from
         jsonb_to_recordset(cast(:asked as jsonb)) as q (
-            id uuid, token uuid, key text, guard_rows jsonb, evidence jsonb, amount bigint,
-            currency text, door_id text
+            id uuid, token uuid, key text, evidence jsonb, amount bigint, currency text,
+            door_id text
         )
+),
+
+kept as (
+    insert into guard_limits (digest, rows, created_at)
+    select t.digest, t.rows, :now
+    from unnest(cast(:digests as text[]), cast(:limits as text[])) as t (digest, rows)
+    order by t.digest
+    on conflict (digest) do nothing
 ),
 
 submitted as (
     update attempts
     set
         state = 'submitted', idempotency_key = q.key, submitted_at = :now, submitted_wall = :wall,
-        guard_rows = q.guard_rows, evidence = q.evidence,
+        guard_rows = q.evidence #> '{verdict,rows}', evidence = q.evidence,
         amount_minor = q.amount, door_id = q.door_id, updated_at = :now
     from asked as q
     where

@@ -119,3 +119,63 @@ from (
     group by o.id, o.due_minor
     having sum(a.amount_minor - a.refunded_minor) > o.due_minor
 ) as doubles;
+
+-- name: open_findings
+-- Findings that stand, by kind; scanned.
+select
+    f.kind,
+    count(*) as findings
+from findings as f
+where f.state = 'open'
+group by f.kind
+order by f.kind;
+
+-- name: unreconciled_minor
+-- Currencies of which other sums were collected before :until, where the days that are reconciled
+-- end, than those days have. Both are scanned.
+select
+    coalesce(l.currency, d.currency) as currency,
+    coalesce(l.minor, 0)::bigint as collected,
+    coalesce(d.minor, 0)::bigint as booked
+from (
+    select
+        a.currency,
+        sum(a.amount_minor) as minor
+    from attempts as a
+    where
+        a.state = 'succeeded'
+        and coalesce(a.occurred_at, a.finished_at, a.created_at) < :until
+    group by a.currency
+) as l
+full join (
+    select
+        r.currency,
+        sum(r.ledger_minor) as minor
+    from reconciled_days as r
+    group by r.currency
+) as d on l.currency = d.currency
+where coalesce(l.minor, 0) <> coalesce(d.minor, 0)
+order by 1;
+
+-- name: month_sums
+-- Rows and minor units of the large tables with ids in [:low, :high), by what they say.
+-- Indexes: pk_attempts, pk_inbox_events, pk_notification_deliveries.
+select
+    'attempts' as relation,
+    a.state as says,
+    a.currency,
+    count(*) as rows,
+    sum(a.amount_minor) as minor
+from attempts as a
+where a.id >= :low and a.id < :high
+group by a.state, a.currency
+union all
+select 'inbox_events', e.event_type, '', count(*), 0
+from inbox_events as e
+where e.id >= :low and e.id < :high
+group by e.event_type
+union all
+select 'notification_deliveries', n.result, '', count(*), 0
+from notification_deliveries as n
+where n.id >= :low and n.id < :high
+group by n.result;

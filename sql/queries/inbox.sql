@@ -54,7 +54,8 @@ select exists(
 select
     r.object_id,
     o.has_mandate is not null and o.psp_retries is not null as told,
-    o.due_minor, o.due_rank, o.psp_retries, a.refunded_minor
+    o.due_minor, o.due_rank, o.psp_retries, a.refunded_minor,
+    o.connection_id <> r.connection_id as elsewhere
 from psp_refs as r
 inner join obligations as o on r.obligation_id = o.id
 left join attempts as a on r.attempt_id = a.id
@@ -76,9 +77,8 @@ from findings as f
 where f.dedupe_key = any(cast(:keys as text[]));
 
 -- name: open_disputes
--- Debts of :connection_id over which a dispute is open. Scans the few findings.
+-- Debts over which a dispute is open at the connection that :keys begin with. Scans the few findings.
 select distinct f.obligation_id
 from findings as f
-inner join obligations as o on f.obligation_id = o.id
-where f.kind = 'dispute' and f.state = 'open' and o.connection_id = :connection_id
+where f.kind = 'dispute' and f.state = 'open' and starts_with(f.dedupe_key, :keys)
 order by f.obligation_id;

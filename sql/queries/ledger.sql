@@ -15,11 +15,12 @@ from psp_refs as r
 where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as text[]));
 
 -- name: refs_of
--- Every PSP object of one obligation. Index: ix_psp_refs_obligation_id.
-select r.object_id, r.kind, r.attempt_id
+-- Every PSP object of one obligation, each with the connection it is at: a payer may have chosen
+-- another PSP (rule 7). Index: ix_psp_refs_obligation_id.
+select r.connection_id, r.object_id, r.kind
 from psp_refs as r
 where r.obligation_id = :obligation_id
-order by r.kind, r.object_id;
+order by r.connection_id, r.kind, r.object_id;
 
 -- name: add_refs
 -- Tie objects to an obligation; one already tied stays where it is. Index: pk_psp_refs.
@@ -102,6 +103,18 @@ returning
     currency, customer_ref, payer_name, payer_email, payer_phone, payer_language,
     payer_country, customer_tags, psp_retries, has_mandate, mandate_ref, cycle_end, description, created_at;
 
+-- name: homes_of
+-- The connection each of some debts is at home at. Index: pk_obligations.
+select o.id, o.connection_id
+from obligations as o
+where o.id = any(cast(:ids as uuid[]));
+
+-- name: successor
+-- The debt that another was merged into. Index: pk_obligations.
+select o.superseded_by
+from obligations as o
+where o.id = :id and o.state = 'superseded';
+
 -- name: move_to_keeper
 -- Rule 1, a late discovery: all that hung on one obligation hangs on the other.
 -- Indexes: those on obligation_id of each table.
@@ -167,7 +180,10 @@ set
     created_at = least(obligations.created_at, f.created_at),
     updated_at = :now
 from obligations as f
-where obligations.id = :keeper and f.id = :folded;
+where
+    obligations.id = :keeper and f.id = :folded
+    -- what another PSP calls its customer, its mandate or its due is nothing to this one
+    and obligations.connection_id = f.connection_id;
 
 -- name: cases_of
 -- The cases of two debts, locked in one order. Index: uq_cases_obligation_id.
@@ -223,6 +239,7 @@ where id = :goes;
 update cases
 set
     obligation_id = :keeper,
+    connection_id = (select o.connection_id from obligations as o where o.id = :keeper),
     decide_at = case
         when state in ('open', 'retrying', 'awaiting_payer')
             then least(coalesce(decide_at, :now), :now)
@@ -322,10 +339,10 @@ on conflict (connection_id, object_id) do update
     or coalesce(excluded.url, doors.url) is distinct from doors.url;
 
 -- name: doors_of
--- Index: ix_doors_obligation_id.
+-- A debt's doors at one connection. Index: ix_doors_obligation_id.
 select d.kind, d.object_id, d.status, d.url, d.opened_by, d.notified_at
 from doors as d
-where d.obligation_id = :obligation_id
+where d.obligation_id = :obligation_id and d.connection_id = :connection_id
 order by d.created_at, d.object_id;
 
 -- name: mark_notice

@@ -97,7 +97,7 @@ where obligation_id = :obligation_id and state = 'pending';
 -- name: pay_page
 -- What the payer's page shows of :obligation_id. Index: pk_obligations, ix_failures_obligation_id.
 select
-    o.id, o.state, o.psp, o.due_minor, o.paid_minor, o.currency, o.description,
+    o.id, o.connection_id, o.state, o.psp, o.due_minor, o.paid_minor, o.currency, o.description,
     o.payer_language, o.superseded_by,
     g.name as merchant, g.timezone, g.language as merchant_language,
     (

@@ -309,8 +309,8 @@ for update of c;
 -- What was collected of some debts, in the order of `attempts_of`.
 -- Index: ix_attempts_obligation_id.
 select
-    a.obligation_id, a.connection_id, a.psp_payment_id, a.amount_minor, a.currency, a.occurred_at,
-    a.finished_at
+    a.obligation_id, a.connection_id, a.psp, a.psp_payment_id, a.amount_minor, a.currency,
+    a.occurred_at, a.finished_at
 from attempts as a
 where a.obligation_id = any(cast(:obligation_ids as uuid[])) and a.state = 'succeeded'
 order by
@@ -372,6 +372,7 @@ values (
 )
 on conflict (case_id) do update
     set
+        connection_id = excluded.connection_id,
         obligation_id = excluded.obligation_id,
         state = excluded.state,
         reason = excluded.reason,
@@ -391,8 +392,14 @@ on conflict (case_id) do update
         settled_at = excluded.settled_at,
         updated_at = excluded.updated_at
     where
-    (settlements.state, settlements.reason, settlements.line_id, settlements.payout_id)
-    is distinct from (excluded.state, excluded.reason, excluded.line_id, excluded.payout_id);
+    (
+        settlements.connection_id, settlements.state, settlements.reason, settlements.line_id,
+        settlements.payout_id
+    )
+    is distinct from (
+        excluded.connection_id, excluded.state, excluded.reason, excluded.line_id,
+        excluded.payout_id
+    );
 
 -- name: settlement_counts
 -- Every recovery that stands, by where its money is; one without a row is not linked yet.
@@ -493,10 +500,11 @@ from findings as f
 where f.repair_state in ('requested', 'applying');
 
 -- name: refund_wanted
--- The payment that a debt's double collection proposes to give back, and through which connection.
--- Indexes: pk_obligations.
-select o.connection_id
+-- The connection that a debt's double collection is given back through: where that payment was taken.
+-- Indexes: pk_obligations, ix_attempts_obligation_id.
+select coalesce(a.connection_id, o.connection_id) as connection_id
 from obligations as o
+left join attempts as a on o.id = a.obligation_id and a.psp_payment_id = :payment_id
 where o.id = :obligation_id;
 
 -- name: days_page

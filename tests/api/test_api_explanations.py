@@ -38,7 +38,10 @@ def sent_attempt(worker, merchant, **changed):
     ids = {name: new_id(NOW) for name in ("attempt", "decision", "policy", "debt", "case")}
     answer = decide(VIEW, DEFAULT_POLICY, NOW)
     known = facts(VIEW, last_unattended(VIEW))
-    evidence = json.loads(evidence_of(known, answer.at, evaluate(known, answer.at)))
+    written = evidence_of(known, answer.at, evaluate(known, answer.at))
+    # as it was stored before limits were kept once
+    evidence = json.loads(written.document) | {"rows": json.loads(written.limits)}
+    del evidence["limits"]
     said = {k: v for k, v in dataclasses.asdict(answer).items() if k not in ("action", "at")}
     owned = {"org_id": merchant.org_id, "obligation_id": ids["debt"]}
     rows = [

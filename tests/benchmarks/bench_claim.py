@@ -7,7 +7,7 @@ freed and the cases woken. Debts stand in their real tables with histories; a fi
 that the guards refuse some. The ceiling is the same statements with a constant decision.
 
 procrastinate runs as many jobs that do nothing, deferred beforehand, with its own worker at the
-concurrency that suits it best, on the same Postgres.
+concurrency that suits it best, in one process as ours, on the same Postgres.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from tests.proofs.prove_outage import postgres_of
 from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.db.engine import libpq_url, make_engine, unit_of_work
 from tinko_pipelines.core.guards.evaluate import Verdict
+from tinko_pipelines.core.guards.evidence import Written
 from tinko_pipelines.core.guards.model import Counted
 from tinko_pipelines.core.ledger.apply import Account
 from tinko_pipelines.core.ledger.states import AttemptState
@@ -46,13 +47,14 @@ from tinko_pipelines.core.recovery.permission import Permission, charge_door, ma
 from tinko_pipelines.core.recovery.submitting import Granted, stand, submit
 
 DUE, BATCH = 5000, 500
-# one decides while the other's statements run
-HANDS = 2
+# threads of one process: one decides while the others' statements run
+HANDS = 3
 CONCURRENCY = 10
 LEAST_OF_PEER, LEAST_OF_CEILING = 20.0, 0.5
 # no budget is to be measured here
 PLENTY = Budgets(Bucket(1e9), Bucket(1e9))
-ALWAYS = Permission(True, "allowed", None, Verdict(True, ("constant",)), "{}")
+CONSTANT = Written('{"verdict":{"rows":["constant"]}}', "0" * 64, "[]")
+ALWAYS = Permission(True, "allowed", None, Verdict(True, ("constant",)), CONSTANT)
 OUTCOMES = (AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.UNKNOWN)
 TABLES = ("attempts, obligations, psp_refs, doors, failures, guard_counters, cases, charge_locks,"
           " idempotency_keys, state_history, call_budgets, connection_health")  # fmt: skip
@@ -103,28 +105,38 @@ class Executor:
                          budgets=PLENTY)  # fmt: skip
 
     def make(self, claims, decide):
-        tokens = {one.attempt_id: one for one in claims}
-        now, wall = self.clock.now(), self.wall.now()
-        granted, refused, earlier = [], [], defaultdict(list)
+        """Second and third transactions of a batch. Attempts on cards that others of the batch are
+        on too are likely to wait for the other hand's: those on cards of their own go before."""
+        on_card = Counter(one.instrument_key for one in claims)
+        sent, refused = [], []
+        for shared in (False, True):
+            part = [one for one in claims if (on_card[one.instrument_key] > 1) is shared]
+            if part:
+                self.submit(part, decide, sent, refused)
+        now = self.clock.now()
+        with unit_of_work(self.engine) as connection:
+            attempts.give_back(connection, refused, now)
+            attempts.move_all(connection, dict(zip(sent, cycle(OUTCOMES))), now)
+
+    def submit(self, claims, decide, sent, refused):
+        """Decide each and commit to sending what is allowed; adds to `sent` and `refused`."""
+        tokens = {one.attempt_id: one.token for one in claims}
+        now, granted, earlier = self.clock.now(), [], defaultdict(list)
         with unit_of_work(self.engine) as connection:
             for standing in stand(connection, self.account, list(tokens), now):
                 attempt = standing.attempt
-                seen = _seen(attempt)
+                token, seen = tokens[attempt.id], _seen(attempt)
                 permission = decide(standing, seen, earlier[attempt.instrument_key], now)
                 if permission.granted:
                     earlier[attempt.instrument_key].append(
                         Counted(now, AMOUNT, CURRENCY, "merchant", False, "submitted")
                     )
                     request = request_for(attempt, standing.debt, charge_door(seen))
-                    granted.append(Granted(tokens[attempt.id].token, request, permission))
+                    granted.append(Granted(token, request, permission))
                 else:
                     self.refused[permission.reason] += 1
-                    refused.append(Back(attempt.id, tokens[attempt.id].token, permission.again_at))
-            sent = submit(connection, self.account, granted, now, wall)
-            attempts.give_back(connection, refused, now)
-        ordered = sorted(sent)
-        with unit_of_work(self.engine) as connection:
-            attempts.move_all(connection, dict(zip(ordered, cycle(OUTCOMES))), now)
+                    refused.append(Back(attempt.id, token, permission.again_at))
+            sent += submit(connection, self.account, granted, now, self.wall.now())
 
     def bare(self):
         """The bare claim: SKIP LOCKED and an update of the state, in the same batches."""

@@ -108,7 +108,10 @@ def marts(scale: float) -> Iterator[Benchmark]:
         project = DbtProject(address, target=Path(name, "target"))
         builds = build_all(project, client, world.LAST)
         history = time.monotonic()
-        changed = world.an_hour(client, attempts, world.LAST)
+        # what a build tests is of the one before it too: the first hour still looks at the history
+        world.an_hour(client, attempts, world.LAST)
+        project.build()
+        changed = world.an_hour(client, attempts, world.LAST + 1)
         started, spent = time.monotonic(), cpu_seconds(engine)
         project.build()
         hourly, spent = time.monotonic() - started, cpu_seconds(engine) - spent

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from api.pay.pages import I18N
 from tinko_pipelines.core.notifications.languages import LANGUAGES, catalogue
+from tinko_pipelines.core.psp.types import Psp
 
 # relative luminance and contrast as WCAG 2.2 defines them, on what the browser computed
 CONTRAST = """() => {
@@ -14,7 +15,7 @@ CONTRAST = """() => {
   const lum = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => { v /= 255;
     return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126*r + 0.7152*g + 0.0722*b; };
   const ground = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c) return c; } return [255,255,255]; };
-  return [...document.querySelectorAll("h1,p,dt,dd,a,button")].filter((e) => e.textContent.trim()).map((e) => {
+  return [...document.querySelectorAll("h1,h2,p,dt,dd,a,button")].filter((e) => e.textContent.trim()).map((e) => {
     const a = lum(rgb(getComputedStyle(e).color)), b = lum(ground(e));
     return [e.textContent.trim().slice(0, 30), (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)];
   });
@@ -26,7 +27,8 @@ def words(language):
 
 
 def button(page, language="en", amount="₹1,299.00"):
-    return page.get_by_role("button", name=words(language)["payable.button"].format(amount=amount))
+    said = words(language)["payable.button"].format(amount=amount)
+    return page.get_by_role("button", name=said, exact=True)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -152,6 +154,23 @@ def test_a_page_that_waits_sees_the_news_by_itself(site, world, new_page):
     expect(page.get_by_role("heading")).to_have_text(words("en")["confirming.title"])
     world.pay(obligation)
     expect(page.get_by_role("heading")).to_have_text(words("en")["paid.title"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_another_psp_is_chosen_with_a_second_button(site, world, doors, new_page, language):
+    debt = world.add_debt()
+    world.offer(debt)
+    page = new_page(color_scheme="dark" if language == "hi" else "light")
+    page.goto(site(debt) + f"?lang={language}")
+    expect(button(page, language)).to_be_in_viewport()
+    assert [item for item in page.evaluate(CONTRAST) if item[1] < 4.5] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    said = words(language)["other.button"].format(amount="₹1,299.00", other="Razorpay")
+    page.get_by_role("button", name=said, exact=True).click()
+    page.wait_for_url(doors.hosted.base + "/**")
+    page.get_by_role("button", name="Pay now").click()
+    expect(page.get_by_role("heading")).to_have_text(words(language)["paid.title"])
+    assert [one.chosen for one in doors.asked] == [Psp.RAZORPAY]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -144,13 +144,13 @@ class StripeStage(Stage):
         return Debt(Ref(RefKind.INVOICE, made.id), DoorKind.INVOICE, failed["id"], failed,
                     customer, good, "card", "USD")  # fmt: skip
 
-    def failing_intent(self):
+    def failing_intent(self, currency="usd"):
         """A bare PaymentIntent whose first charge failed."""
         v1 = self.sdk.v1
         customer, bad, good = self.customer()
         try:
             v1.payment_intents.create(
-                {"amount": AMOUNT, "currency": "usd", "customer": customer, "off_session": True,
+                {"amount": AMOUNT, "currency": currency, "customer": customer, "off_session": True,
                  "payment_method": bad, "confirm": True, "description": "March"}
             )  # fmt: skip
         except stripe.CardError as declined:
@@ -158,7 +158,7 @@ class StripeStage(Stage):
         failed = v1.charges.retrieve(error["charge"]).to_dict()
         ref = Ref(RefKind.PAYMENT_INTENT, error["payment_intent"]["id"])
         return Debt(ref, DoorKind.PAYMENT_INTENT, failed["id"], failed, customer, good, "card",
-                    "USD")  # fmt: skip
+                    currency.upper())  # fmt: skip
 
     def bad_instrument(self, debt):
         return self.instrument(debt, "chargeDeclinedLostCard")

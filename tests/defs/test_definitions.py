@@ -17,6 +17,7 @@ LISTED = {
 # what settlement comes to, which begins at the listings
 PAID_OUT = {
     "clickhouse/settlement_lines", "clickhouse/payouts", "settlement_daily", "payouts_daily",
+    "lake/settlement_lines", "lake/payouts",
 }  # fmt: skip
 # what a name change would break: schedules, back-fills and links point at these
 ASSETS = {
@@ -28,9 +29,47 @@ ASSETS = {
     "payer_messages", "partitions", "checked_ledger", "checked_listings", "quarantine",
     "clickhouse/obligations", "clickhouse/attempts", "clickhouse/failures", "clickhouse/cases",
     "clickhouse/decisions", "clickhouse/outbox", "clickhouse/notification_deliveries",
+    "lake/obligations", "lake/attempts", "lake/failures", "lake/cases", "lake/decisions",
     *PAID_OUT, "recovery_daily", "recovery_by_attempt",
     "recovery_by_hour", "decline_codes", "recovery_cohorts", "policy_effect", "rule_effect",
     "channel_performance", "at_risk", "dbt_docs",
+}  # fmt: skip
+# our own checks; what dbt tests stand with its models. Those of BLOCKING stop what is next
+CHECKS = {
+    "archive_attempts": {"attempts_archive_is_whole"},
+    "archive_inbox_events": {"inbox_events_archive_is_whole"},
+    "archive_notification_deliveries": {"notification_deliveries_archive_is_whole"},
+    "checked_ledger": {
+        "attempt_actor", "attempt_explained", "attempt_has_key", "attempt_is_named",
+        "attempt_method", "attempt_network_known", "attempt_order", "attempt_size", "attempt_state",
+        "attempt_time", "attempt_was_allowed", "attempts_few_refused", "case_order",
+        "case_reversal", "case_size", "case_state", "case_winner", "case_winner_word",
+        "cases_few_refused", "failure_actor", "failure_advice", "failure_category",
+        "failure_codes_known", "failure_confidence", "failure_decided_by", "failure_mix",
+        "failure_time", "failures_few_refused", "obligation_exponent", "obligation_payer_known",
+        "obligation_refund", "obligation_size", "obligation_state", "obligation_time",
+        "obligations_few_refused",
+    },
+    "checked_listings": {
+        "line_fees_usual", "line_kind", "line_order", "line_payout_status", "line_source",
+        "payout_references_known", "payout_size", "payout_state", "payouts_few_refused",
+        "psp_records_few_refused", "record_capture", "record_kind", "record_methods_known",
+        "record_status", "settlement_lines_few_refused",
+    },
+    "clickhouse/sink_positions": {"no_row_is_doubled", "no_row_is_lost"},
+    "partitions": {"partitions_ahead"},
+    "razorpay_payments": {"few_events_missed", "webhooks_arrive"},
+    "razorpay_reconciliation": {"ledger_is_matched_plus_findings"},
+    "recovery_daily": {"mart_matches_ledger"},
+    "settlements": {"recoveries_are_accounted_for"},
+    "stripe_payments": {"few_events_missed", "webhooks_arrive"},
+    "stripe_reconciliation": {"ledger_is_matched_plus_findings"},
+}  # fmt: skip
+BLOCKING = {
+    "attempts_few_refused", "cases_few_refused", "failures_few_refused",
+    "ledger_is_matched_plus_findings", "mart_matches_ledger", "obligations_few_refused",
+    "partitions_ahead", "payouts_few_refused", "psp_records_few_refused",
+    "settlement_lines_few_refused",
 }  # fmt: skip
 SENSORS = {
     "inbox_sensor": 15,
@@ -78,6 +117,31 @@ def test_it_loads_in_a_fresh_interpreter_and_without_dbt():
 def test_the_assets_are_there(repository):
     keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
     assert keys >= ASSETS
+
+
+def test_the_checks_are_there(repository):
+    graph = repository.asset_graph
+    ours = [
+        one for one in graph.asset_check_keys
+        if "dbt" not in graph.get(one.asset_key).kinds or one.name == "mart_matches_ledger"
+    ]  # fmt: skip
+    found = {
+        asset.to_user_string(): {one.name for one in ours if one.asset_key == asset}
+        for asset in {one.asset_key for one in ours}
+    }
+    assert found == CHECKS
+    assert {one.name for one in ours if graph.get(one).blocking} == BLOCKING
+
+
+def test_nothing_is_reconciled_before_it_is_checked(repository):
+    parents = {
+        name: repository.asset_graph.get(dg.AssetKey(name)).parent_keys
+        for name in ("checked_listings", "stripe_reconciliation", "razorpay_reconciliation")
+    }
+    assert {one.to_user_string() for one in parents.pop("checked_listings")} == LISTED
+    assert all(dg.AssetKey("checked_listings") in keys for keys in parents.values())
+    names = {node.name for node in repository.get_job("reconcile").graph.nodes}
+    assert names >= {"checked_listings", *parents}
 
 
 def test_every_asset_says_what_it_is_and_whose(repository):

@@ -115,7 +115,6 @@ def _say(pipe, **said):
 
 
 def main():
-    import adbc_driver_postgresql.dbapi  # noqa: F401
     import boto3
 
     # its model of S3 is read once here and not by every worker

@@ -17,7 +17,7 @@ from tests.contract.sandbox_server import Receiver
 from tests.integration.recovery.money_stage import Shop
 from tinko_pipelines.chaos.work import Order
 from tinko_pipelines.chaos.zygote import Zygote
-from tinko_pipelines.core.recovery.points import CHARGING, GIVING_BACK
+from tinko_pipelines.core.recovery.points import CHARGING, GIVING_BACK, NOTIFYING
 
 START = "2026-06-02T06:00:00+00:00"
 # what a send may meet; a fault before the charge leaves nothing at the PSP, one after it a charge
@@ -36,12 +36,17 @@ class Scene:
         self.shop, self.zygote, self.label, self.rng = shop, zygote, label, rng
         # the other shop has moved the sandbox's time
         shop.clock.instant = shop.stage.now()
-        self.debt = shop.failed_debt()
+        # an order that announces nothing leaves the pre-debit notice to us
+        self.debt = shop.failed_debt(notify=False) if self.notifies else shop.failed_debt()
         self.obligation = self._obligation()
         if label == "door_closed":
             shop.second_door(self.debt)
         self.attempts = [self._plan()]
         self.before = {one["id"] for one in shop.truth()}
+
+    @property
+    def notifies(self):
+        return self.label in NOTIFYING
 
     def _obligation(self):
         ((found,),) = self.shop.rows(
@@ -72,10 +77,10 @@ class Scene:
             self.shop.faults(**self.rng.choice(SENDS))
         elif self.label == "returning":
             self.until("claimed", die_at="claimed")
-        else:
+        elif not self.notifies:
             self.shop.faults(**self.rng.choice(AMBIGUOUS))
             self.until("unknown")
-        if self.label in (*CHARGING, *GIVING_BACK):
+        if self.label in (*CHARGING, *GIVING_BACK, *NOTIFYING):
             return self.until(None, die_at=self.label)
         self.shop.wall.advance(minutes=16)
         return self.work("resolve", die_at=self.label).killed
@@ -115,7 +120,15 @@ class Scene:
                 self.shop.hear(days=6)
             else:
                 self.wait_until_due()
+                if self.notifies:
+                    # that the notice reached the payer
+                    self.shop.post()
+                    self.shop.work()
         self.shop.hear()
+
+    def orders_of(self, attempt):
+        """Orders of Razorpay's that were made for one attempt and its notice."""
+        return self.shop.stage.sdk.order.all({"receipt": str(attempt)[:40]})["items"]
 
     def judge(self):
         """What is wrong with this debt, in plain words, by the PSP's ledger first."""
@@ -129,7 +142,10 @@ class Scene:
             "double_charges": taken > AMOUNT or len(ours) > 1,
             "lost_attempts": taken < AMOUNT or debt != "paid" or states[-1] != "succeeded",
             "stuck": any(one not in FINAL for one in states) or bool(self.shop.locks()),
+            "guard_violations": any(one["facts"].get("untold") for one in ours),
         }
+        if self.notifies:
+            said["double_notices"] = any(len(self.orders_of(one)) > 1 for one in self.attempts)
         what = f"{self.label}, {self.shop.stage.psp.value}: taken {taken}, {states}, debt {debt}"
         return [f"{name}: {what}" for name, so in said.items() if so]
 
@@ -168,7 +184,8 @@ def kill_everywhere(postgres, template, sandbox, zygote, seed, labels, tally):
             for psp, receiver in receivers.items()
         }
         for number, label in enumerate(labels):
-            razorpay = (number + seed) % RAZORPAY_EVERY == 0
+            # Stripe has no notice to ask for
+            razorpay = label in NOTIFYING or (number + seed) % RAZORPAY_EVERY == 0
             scene = Scene(shops["razorpay" if razorpay else "stripe"], zygote, label, rng)
             if scene.kill():
                 tally.kills[label] += 1
@@ -179,9 +196,12 @@ def kill_everywhere(postgres, template, sandbox, zygote, seed, labels, tally):
         truth = sandbox.ask("GET", "truth")
         if truth["double_charges"]:
             tally.wrong.append(f"double_charges: {truth['double_charges']} of seed {seed}")
+        broken = Counter(truth["guard_violations"])
+        # merchants' own first debits that were told to nobody: over the API all calls look alike
+        broken["debit_without_notice"] -= sum(label in NOTIFYING for label in labels)
         tally.wrong += [
             f"guard_violations: {limit}, {times} times with seed {seed}"
-            for limit, times in truth["guard_violations"].items()
+            for limit, times in (+broken).items()
         ]
     finally:
         for receiver in receivers.values():

@@ -16,6 +16,7 @@ from tests.proofs.store_plantings import IN_THE_STORE
 from tinko_pipelines.core.analytics import sink
 from tinko_pipelines.core.analytics.compare import mart_vs_ledger
 from tinko_pipelines.core.analytics.errors import DbtFailed
+from tinko_pipelines.core.analytics.targets import ClickHouse
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.db.tables.ledger import obligations
@@ -96,7 +97,7 @@ class Rounds:
 
     def carry(self) -> None:
         """Everything since the last time, as a run of the analytics job does."""
-        sink.run(self.world.engine, self.store.client, self.world.clock)
+        sink.run(self.world.engine, ClickHouse(self.store.client), self.world.clock)
 
     def build(self) -> dict[str, int]:
         """The tests that did not pass, by name, with the rows each found."""

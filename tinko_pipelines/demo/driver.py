@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -14,8 +14,13 @@ import dagster as dg
 from tinko_pipelines.core.analytics import watermark
 from tinko_pipelines.core.analytics.relations import RELATIONS
 from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.partitions import Month
 from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.defs.archival.assets import ASSETS as ARCHIVES
+from tinko_pipelines.defs.ingestion.jobs import LISTINGS, SETTLEMENTS
 from tinko_pipelines.defs.platform import Platform
+from tinko_pipelines.defs.quality.jobs import ALWAYS
+from tinko_pipelines.defs.reconciliation.jobs import RECONCILIATIONS
 from tinko_pipelines.local.bootstrap import Sandbox
 
 HOUR = timedelta(hours=1)
@@ -26,13 +31,20 @@ DAILY = (
     "clickhouse/sink_positions",
     "stg_organisations",
     "int_changed_debts",
+    "int_changed_rows",
     "int_attempts",
     "int_failed_obligations",
     "int_messages",
     "recovery_daily",
 )
+CHECKED = {
+    "failed_checks": dg.AssetCheckSeverity.ERROR,
+    "warned_checks": dg.AssetCheckSeverity.WARN,
+}
 # thousands of runs: their events stay in the instance and off the terminal
 QUIET = {"console": {"config": {"log_level": "ERROR"}}}
+
+Checks = Sequence[dg.AssetCheckEvaluation]
 
 
 @dataclass
@@ -51,12 +63,13 @@ class Driver:
     def instance(self) -> dg.DagsterInstance:
         return dg.DagsterInstance.ephemeral()
 
-    def job(self, name: str, ops: dict[str, Any] | None = None, **options: Any) -> None:
-        """Run one of the daemon's jobs to its end; `ops` is its assets' config.
+    def job(self, name: str, ops: dict[str, Any] | None = None, **options: Any) -> Checks:
+        """Run one of the daemon's jobs to its end; `ops` is its assets' config. Returns what its
+        asset checks said.
 
-        Raises whatever they raise.
+        Raises whatever they raise, and where a blocking check fails.
         """
-        self._run(self.definitions.get_repository_def().get_job(name), ops, **options)
+        return self._run(self.definitions.get_repository_def().get_job(name), ops, **options)
 
     def steps(self, *names: str) -> None:
         """Run just these assets, in one run."""
@@ -65,7 +78,7 @@ class Driver:
 
     def _run(
         self, job: dg.JobDefinition, ops: dict[str, Any] | None = None, **options: Any
-    ) -> None:
+    ) -> Checks:
         result = job.execute_in_process(
             instance=self.instance,
             raise_on_error=True,
@@ -74,6 +87,7 @@ class Driver:
         )
         assert result.success
         self.runs[job.name] += 1
+        return result.get_asset_check_evaluations()
 
     def _subset(self, names: tuple[str, ...]) -> dg.JobDefinition:
         """A job of these assets, cut out once: cutting costs more than running."""
@@ -103,14 +117,42 @@ class Driver:
         self.steps(*names)
 
     def day(self, to: datetime, *, lookback_days: int) -> None:
-        """Once a virtual day: list what webhooks missed, carry, and build recovery_daily."""
-        day = (to - timedelta(days=1)).date().isoformat()
+        """Once a virtual day: list what webhooks missed and what was settled, carry, and build
+        recovery_daily."""
         config = {"config": {"lookback_days": lookback_days}}
-        listings = ("stripe_payments", "razorpay_payments")
-        self.job("heal", dict.fromkeys(listings, config), partition_key=day)
+        listings = dict.fromkeys([*LISTINGS, *SETTLEMENTS], config)
+        self.job("heal", listings, partition_key=_before(to))
         self.steps("events", "failures", "cases", "attempt_outcomes")
         self.steps(*DAILY)
         self.recovered.append((to, self._recovered()))
+
+    def reconcile(self, to: datetime, *, lookback_days: int) -> None:
+        """Hold the books of the day before `to`, and of those ahead of it, against each other."""
+        config = {"config": {"lookback_days": lookback_days}}
+        ops = dict.fromkeys(RECONCILIATIONS, config)
+        self.job("reconcile", ops, partition_key=_before(to))
+
+    def carry(self) -> None:
+        """The whole ledger to ClickHouse, and every mart.
+
+        A watermark stops below the oldest open transaction: nothing may be left behind it.
+        """
+        self.job("analytics")
+        while watermark.waiting(self.platform.engine):
+            self.job("analytics")
+
+    def check(self) -> dict[str, list[str]]:
+        """All rows against their suites: the checks that refused rows, and those that only warn."""
+        failed = [one for one in self.job("quality", ALWAYS["ops"]) if not one.passed]
+        return {
+            name: sorted(one.check_name for one in failed if one.severity is severity)
+            for name, severity in CHECKED.items()
+        }
+
+    def archive(self, month: Month) -> None:
+        """Let a closed month go: this is no dry run."""
+        config = {"config": {"dry_run": False}}
+        self.job("archive", dict.fromkeys(ARCHIVES, config), partition_key=f"{month}-01")
 
     @property
     def now(self) -> datetime:
@@ -126,35 +168,6 @@ class Driver:
             return connection.execute(query(feature, name), values).one()
 
 
-Progress = Callable[[float, str], None]
-
-
-def play(driver: Driver, start: datetime, days: int, progress: Progress) -> None:
-    """All of it: `days` of traffic, then no new debts, what was late delivered, what is pending
-    settled.
-
-    Nothing is charged after the last day: the ladder it is held against stops there too.
-    """
-    hours = days * 24
-    for step in range(1, hours + 1):
-        to = start + step * HOUR
-        driver.hour(to)
-        if step % 24 == 0:
-            driver.day(to, lookback_days=2)
-        progress(step / hours, f"day {step // 24 + 1} of {days}")
-    driver.sandbox.call("POST", "finish")
-    end = start + timedelta(days=days)
-    for step in range(1, SETTLING_DAYS * 4 + 1):
-        driver.hour(end + step * 6 * HOUR, charging=False)
-        if step % 4 == 0:
-            progress(1.0, "settling what is pending")
-            driver.job("resolve")
-    driver.day(end + timedelta(days=SETTLING_DAYS), lookback_days=days + SETTLING_DAYS)
-    # a watermark stops below the oldest open transaction: none of the ledger's may be left behind
-    driver.job("analytics")
-    while watermark.waiting(driver.platform.engine):
-        driver.job("analytics")
-
-
-# late authorisations take up to five days, the slowest bank debit less
-SETTLING_DAYS = 7
+def _before(to: datetime) -> str:
+    """The partition of the day that ended at `to`."""
+    return (to - timedelta(days=1)).date().isoformat()

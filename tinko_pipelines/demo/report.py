@@ -19,7 +19,23 @@ SAME = (
     "paid_minor",
     "double_charges",
 )
-NONE_OF = ("double_charges", "lost_events", "unclassified", "quarantined", "sandbox_errors")
+NONE_OF = (
+    "double_charges",
+    "lost_events",
+    "unclassified",
+    "quarantined",
+    "sandbox_errors",
+    # recoveries that are neither settled nor explained
+    "unexplained",
+    # rows of the archived month that the ledger still has
+    "archived_rows_left",
+)
+# what must be true, and what it means where it is not
+TRUE = {
+    "mart_matches_ledger": "the mart's totals differ from the ledger's",
+    "ledger_is_matched_plus_findings": "the ledger is not what is matched and what is in findings",
+    "archive_is_what_the_ledger_had": "S3 has not what the ledger had of the archived month",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +58,10 @@ def judge(ours: Mapping[str, Any], baselines: Mapping[str, Any]) -> Verdict:
         for name in SAME
         if _plain(ours[name]) != _plain(truth[name])
     ]
-    if not ours["mart_matches_ledger"]:
-        wrong.append("the mart's totals differ from the ledger's")
+    wrong += [says for name, says in TRUE.items() if not ours[name]]
+    wrong += [f"the check {name} failed" for name in ours["failed_checks"]]
+    if not ours["archived"] or ours["archived"] != ours["archive_queried_rows"]:
+        wrong.append(f"archived {ours['archived']}, read in S3 {ours['archive_queried_rows']}")
     for name, count in truth["guard_violations"].items():
         if count:
             wrong.append(f"guard {name} was broken {count} times")

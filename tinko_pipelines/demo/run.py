@@ -57,8 +57,9 @@ def _play(
     from tinko_pipelines.core.analytics import dbt  # noqa: PLC0415
     from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress  # noqa: PLC0415
     from tinko_pipelines.core.db.engine import worker_engine  # noqa: PLC0415
-    from tinko_pipelines.demo import counts  # noqa: PLC0415
-    from tinko_pipelines.demo.driver import Driver, play  # noqa: PLC0415
+    from tinko_pipelines.demo import books, counts, leaving  # noqa: PLC0415
+    from tinko_pipelines.demo.driver import Driver  # noqa: PLC0415
+    from tinko_pipelines.demo.world import play  # noqa: PLC0415
     from tinko_pipelines.local.bootstrap import Sandbox, set_up  # noqa: PLC0415
 
     sandbox = Sandbox(environment["SANDBOX_URL"])
@@ -81,10 +82,14 @@ def _play(
         )
     baselines = sandbox.call("GET", "baselines")
     truth = sandbox.call("GET", "truth")
-    engine = worker_engine()
+    engine, client = worker_engine(), ClickHouseAddress.from_settings().client()
+    # counted before the closed month, which is none of the world's
     ours = counts.ledger_counts(engine)
     ours |= counts.event_counts(environment["PUBLIC_URL"])
-    ours |= counts.mart_counts(engine, ClickHouseAddress.from_settings().client())
+    ours |= books.book_counts(engine, driver.now)
+    ours |= driver.check()
+    ours |= leaving.let_a_month_go(driver, client)
+    ours |= counts.mart_counts(engine, client)
     ours["truth"] = truth
     # acknowledged and not stored, or stored and never worked off
     ours["lost_events"] = truth["events_acknowledged"] - ours["events_stored"] + ours["unprocessed"]
@@ -111,5 +116,11 @@ def _summary(console: Console, ours: Mapping[str, Any], baselines: Mapping[str, 
         f" {ours['exhausted']} exhausted, {ours['awaiting_payer']} awaiting their payer;"
         f" {ours['double_charges']} double charges, {ours['lost_events']} lost events"
         f" in {ours['seconds']} s",
+        highlight=False,
+    )
+    console.print(
+        f"{ours['settled']} recoveries settled, {sum(ours['explained'].values())} explained"
+        f" ({ours['explained']}); open findings: {ours['open_findings'] or 'none'};"
+        f" a closed month of {sum(ours['archived'].values())} rows lies in S3",
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""The demo's own stack: real Postgres, ClickHouse, mail, sandbox and API, on free ports."""
+"""The demo's own stack: real Postgres, ClickHouse, S3, mail, sandbox and API, on free ports."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tinko_pipelines.local.ports import Ports, free_ports
 from tinko_pipelines.local.stack import Stack, open_stack
 from tinko_pipelines.local.supervisor import Supervisor
 
-# Dagster runs in the driver's process, S3 has nothing to do yet
-PARTS = ("postgres", "clickhouse", "mail", "sandbox", "api")
+# Dagster runs in the driver's process
+PARTS = ("postgres", "clickhouse", "s3", "mail", "sandbox", "api")
 
 
 @contextmanager

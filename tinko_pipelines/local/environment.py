@@ -38,6 +38,7 @@ def stack_environment(data_dir: Path, ports: Ports, secrets: Secrets) -> dict[st
         **_messages(ports, secrets),
         **{variable(name): str(numbers[0]) for name, numbers in ports.all().items()},
         "TINKO_DATA_DIR": str(layout.data),
+        "QUALITY_DOCS_DIR": str(layout.data / "quality"),
         "PUBLIC_URL": f"http://{HOST}:{ports.api}",
         "DAGSTER_URL": f"http://{HOST}:{ports.dagster}",
         "DAGSTER_HOME": str(layout.dagster),

@@ -25,7 +25,8 @@ def _nothing(stack: Stack) -> None:
 class Part:
     """One supervised process.
 
-    Parts of one `wave` start together, the next wave when they are all ready.
+    Parts of one `wave` start together, the next wave when they are all ready; they are stopped
+    together too, when those of later waves have ended: none needs another of its wave.
     `before` runs ahead of every start, `after` when it has become ready (both block and may
     raise). `probe` is made anew at each start. `seconds` is how long it may take to be ready.
     """
@@ -95,7 +96,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="clickhouse",
-        wave=2,
+        wave=1,
         ports=("clickhouse",),
         command=lambda stack: _python(
             "tinko_pipelines.local.chserver",
@@ -108,7 +109,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="s3",
-        wave=2,
+        wave=1,
         ports=("s3",),
         before=lambda stack: stack.layout.s3.mkdir(exist_ok=True),
         command=lambda stack: s3.command(stack.layout.s3, stack.ports),
@@ -120,7 +121,7 @@ PARTS: Sequence[Part] = (
     ),
     Part(
         name="mail",
-        wave=2,
+        wave=1,
         ports=("mail", "smtp"),
         command=lambda stack: _python(
             "tinko_pipelines.local.mail",

@@ -8,6 +8,7 @@ import pwd
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,17 +104,34 @@ def run(
         raise RuntimeError(f"{Path(argv[0]).name} failed ({done.returncode}): {output}")
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a child is asked to end, and how long it may take until it is killed."""
+
+    process: subprocess.Popen[bytes]
+    first: int = signal.SIGTERM
+    seconds: float = 15.0
+
+
 def stop(
     process: subprocess.Popen[bytes], first: int = signal.SIGTERM, seconds: float = 15.0
 ) -> None:
     """End a child: ask with `first`, wait up to `seconds`, then kill whatever of it is left."""
-    family = members(process.pid)
-    if process.poll() is None:
-        process.send_signal(first)
+    stop_together([Ending(process, first, seconds)])
+
+
+def stop_together(children: Sequence[Ending]) -> None:
+    """End children that do not need each other: all are asked before the first is waited for."""
+    families = [members(one.process.pid) for one in children]
+    asked = time.monotonic()
+    for one in children:
+        if one.process.poll() is None:
+            one.process.send_signal(one.first)
+    for one, family in zip(children, families, strict=True):
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-    kill([*family, *members(process.pid)])
-    process.wait()
+            one.process.wait(max(0.0, asked + one.seconds - time.monotonic()))
+        kill([*family, *members(one.process.pid)])
+        one.process.wait()
 
 
 def members(leader: int) -> list[psutil.Process]:

@@ -186,9 +186,14 @@ class Supervisor:
         self.say(f"{child.part.name} {why}; starting it again in {delay:.0f} s (see {log})")
 
     def _stop_all(self) -> None:
-        for child in reversed(self.children):
-            if child.process is not None:
-                process.stop(child.process, child.part.stop_signal, child.part.stop_seconds)
+        for _, wave in groupby(reversed(self.children), key=lambda child: child.part.wave):
+            process.stop_together(
+                [
+                    process.Ending(child.process, child.part.stop_signal, child.part.stop_seconds)
+                    for child in wave
+                    if child.process is not None
+                ]
+            )
         self.children.clear()
         self._record.clear()
 

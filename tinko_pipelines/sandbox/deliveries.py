@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # like Stripe's: soon at first, then hours apart; then every twelve hours until day five
 RETRY_AFTER = (60, 300, 1800, HOUR, 2 * HOUR, 4 * HOUR, 8 * HOUR)
 _LAST_RETRY, _GIVE_UP = 12 * HOUR, 120 * HOUR
+# a webhook that was not answered for so long is switched off, until its merchant switches it on
+# (razorpay.com/docs/webhooks/best-practices)
+_SWITCHED_OFF_AFTER = {"razorpay": 24 * HOUR}
 _AT_ONCE = 8
 
 
@@ -89,7 +92,10 @@ class Deliveries:
         status = await self._post(account, event) if account else None
         row["sends"] += 1
         row["last_status"] = status
-        if status is not None and 200 <= status < 300:
+        answered = status is not None and 200 <= status < 300
+        if account is not None and account["url"]:
+            self._note(account, answered=answered)
+        if answered:
             row["answered"] += 1
             engine.store.put("delivery", row)
             engine.timers.done(timer)
@@ -97,6 +103,17 @@ class Deliveries:
         engine.store.put("delivery", row)
         self._again(timer, row)
         return False
+
+    def _note(self, account: Doc, *, answered: bool) -> None:
+        """Since when its endpoint does not answer; past its PSP's patience it is switched off."""
+        now, limit = self._engine.now, _SWITCHED_OFF_AFTER.get(account["psp"])
+        if answered:
+            if account.pop("deaf_since", None) is not None:
+                self._engine.store.put("account", account)
+        elif limit is not None and not account.get("webhook_off"):
+            since = account.setdefault("deaf_since", now)
+            account["webhook_off"] = now - since >= limit
+            self._engine.store.put("account", account)
 
     def _again(self, timer: Doc, row: Doc) -> None:
         engine, args = self._engine, timer["args"]

@@ -5,21 +5,20 @@
         {'name': 'attempt_id_bloom', 'definition': 'attempt_id type bloom_filter'},
         {'name': 'day_minmax', 'definition': 'day type minmax'},
     ],
-    post_hook=["{{ log_days() }}", "{{ note_position(['int_changed_debts']) }}"]
+    post_hook=["{{ log_days() }}", "{{ note_position(['int_changed_rows']) }}"]
 ) }}
 -- One row per try that was made: the how-manieth of its debt, after how many failures, when on the
 -- payer's own clock, and how it ended. Tries of superseded debts belong to the debt merged into.
 --
--- PREWHERE drops rows before FINAL picks their newest version. A row that is gone names no debt, so
--- all of those are kept; a try changes its debt only when that is superseded, so a version that is
--- wrongly the newest here falls out with its debt.
+-- Rows are found by key, so FINAL sees all their versions. A try that a changed debt had once, and
+-- that another one has now, falls out at the join with the debts.
 with debts as (
     select
         org_id,
         id,
         payer_country
     from {{ source('tinko', 'obligations') }} final
-    prewhere id in (select obligation_id from {{ ref('int_changed_debts') }})
+    prewhere (org_id, id) in (select org_id, obligation_id from {{ ref('int_changed_debts') }})
     where state != 'superseded'
 ),
 
@@ -50,9 +49,7 @@ failed as (
         decided_by,
         failed_at
     from {{ source('tinko', 'failures') }} final
-    prewhere
-        obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
-        or is_deleted = 1
+    prewhere {{ of_changed_debts_rows('attempts', 'attempt_id') }}
 ),
 
 tries as (
@@ -71,9 +68,7 @@ tries as (
         coalesce(submitted_at, occurred_at, created_at) as tried_at,
         coalesce(finished_at, occurred_at, created_at) as ended_at
     from {{ source('tinko', 'attempts') }} final
-    prewhere
-        obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
-        or is_deleted = 1
+    prewhere {{ of_changed_debts_rows('attempts') }}
     where state not in {{ not_made() }}
 ),
 

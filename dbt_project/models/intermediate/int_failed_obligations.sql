@@ -4,7 +4,7 @@
     indexes=[{'name': 'day_minmax', 'definition': 'day type minmax'}],
     post_hook=[
         "{{ log_days() }}",
-        "{{ note_position(['int_changed_debts', 'int_attempts']) }}"
+        "{{ note_position(['int_changed_rows', 'int_attempts']) }}"
     ]
 ) }}
 -- One row per debt with at least one failed attempt: where it first failed, what we did, what came
@@ -49,7 +49,7 @@ debts as (
         paid_minor,
         has_mandate
     from {{ source('tinko', 'obligations') }} final
-    prewhere id in (select obligation_id from {{ ref('int_changed_debts') }})
+    prewhere (org_id, id) in (select org_id, obligation_id from {{ ref('int_changed_debts') }})
     where state != 'superseded'
 ),
 
@@ -65,9 +65,7 @@ cases as (
         closed_at,
         updated_at
     from {{ source('tinko', 'cases') }} final
-    prewhere
-        obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
-        or is_deleted = 1
+    prewhere {{ of_changed_debts_rows('cases') }}
 ),
 
 rules as (
@@ -75,7 +73,7 @@ rules as (
         obligation_id,
         arraySort(groupUniqArray(rule)) as rules
     from {{ source('tinko', 'decisions') }} final
-    prewhere obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
+    prewhere {{ of_changed_debts_rows('decisions') }}
     where rule != ''
     group by obligation_id
 )

@@ -4,7 +4,7 @@
     indexes=[{'name': 'day_minmax', 'definition': 'day type minmax'}],
     post_hook=[
         "{{ log_days() }}",
-        "{{ note_position(['int_changed_debts', 'int_failed_obligations']) }}"
+        "{{ note_position(['int_changed_rows', 'int_failed_obligations']) }}"
     ]
 ) }}
 -- One row per message to a payer: how it was delivered, and whether it brought the debt back. Of
@@ -12,7 +12,7 @@
 with messages as (
     select *
     from {{ source('tinko', 'outbox') }} final
-    prewhere obligation_id in (select obligation_id from {{ ref('int_changed_debts') }})
+    prewhere {{ of_changed_debts_rows('outbox') }}
 ),
 
 deliveries as (

@@ -18,5 +18,5 @@ select
     sum(facts.due_minor) as due_minor,
     sum(greatest(facts.due_minor - facts.paid_minor, 0)) as outstanding_minor
 from {{ ref('int_failed_obligations') }} as facts
-where {{ in_reopened_weeks() }} and outcome = 'active'
+where {{ rows_to_count() }} and outcome = 'active'
 group by org_id, day, connection_id, psp, method, category, currency, case_state, has_mandate

@@ -25,5 +25,5 @@ select
     countIf(is_credited) as credited,
     sum(credited_minor) as credited_minor
 from {{ ref('int_messages') }}
-where {{ in_reopened_weeks() }}
+where {{ rows_to_count() }}
 group by org_id, day, connection_id, psp, method, category, currency, channel, template, language

@@ -25,7 +25,7 @@ select
     sum(amount_minor) as declined_minor,
     countIf(failures_before = 0) as first_declines
 from {{ ref('int_attempts') }}
-where {{ in_reopened_weeks() }} and state = 'failed'
+where {{ rows_to_count() }} and state = 'failed'
 group by
     org_id,
     day,

@@ -16,7 +16,5 @@ select
     sum(amount_minor) as amount_minor,
     countIf(not itemised) as not_itemised
 from {{ source('tinko', 'payouts') }} final
-{% if is_incremental() %}
-    where toMonday(toDate(created_at, 'UTC')) in ({{ reopened_weeks() }})
-{% endif %}
+prewhere {{ created_to_count() }}
 group by org_id, day, connection_id, psp, currency, status

@@ -24,10 +24,13 @@ select
     sumIf(due_minor, outcome = 'lost') as lost_minor,
     countIf(outcome = 'active') as active,
     sumIf(due_minor, outcome = 'active') as active_minor
-from {{ ref('int_failed_obligations') }} as debts
+from (
+    select *
+    from {{ ref('int_failed_obligations') }}
+    where {{ rows_to_count() }}
+) as debts
 left join {{ ref('stg_policy_versions') }} as policies
     on debts.policy_version_id = policies.policy_version_id
-where {{ in_reopened_weeks() }}
 group by
     org_id,
     day,

@@ -22,5 +22,5 @@ select
     countIf(state = 'failed') as declined,
     countIf(state not in ('succeeded', 'failed')) as undecided
 from {{ ref('int_attempts') }}
-where {{ in_reopened_weeks() }}
+where {{ rows_to_count() }}
 group by org_id, day, connection_id, psp, method, category, currency, actor, attempt_number

@@ -22,7 +22,7 @@ select
     countIf(state = 'failed') as declined,
     countIf(state not in ('succeeded', 'failed')) as undecided
 from {{ ref('int_attempts') }}
-where {{ in_reopened_weeks() }} and failures_before > 0
+where {{ rows_to_count() }} and failures_before > 0
 group by
     org_id,
     day,

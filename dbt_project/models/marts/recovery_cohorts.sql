@@ -23,5 +23,5 @@ select
     sum(due_minor) as due_minor,
     sum(recovered_minor) as recovered_minor
 from {{ ref('int_failed_obligations') }}
-where {{ in_reopened_weeks() }}
+where {{ rows_to_count() }}
 group by org_id, day, connection_id, psp, method, category, currency, days_to_recover

@@ -24,5 +24,5 @@ select
     sumIf(due_minor, outcome = 'active') as active_minor,
     sum(reversed_minor) as reversed_minor
 from {{ ref('int_failed_obligations') }}
-where {{ in_reopened_weeks() }}
+where {{ rows_to_count() }}
 group by org_id, day, connection_id, psp, method, category, currency

@@ -30,9 +30,9 @@ from (
         *,
         arrayJoin(rules) as rule
     from {{ ref('int_failed_obligations') }}
+    where {{ rows_to_count() }}
 ) as debts
 left join {{ ref('stg_rule_versions') }} as rules on debts.rule = rules.rule
-where {{ in_reopened_weeks() }}
 group by
     org_id,
     day,

@@ -23,7 +23,5 @@ select
     countIf(settled_at is not null) as settled,
     sum(coalesce(dateDiff('second', created_at, settled_at), 0)) as settling_seconds
 from {{ source('tinko', 'settlement_lines') }} final
-{% if is_incremental() %}
-    where toMonday(toDate(created_at, 'UTC')) in ({{ reopened_weeks() }})
-{% endif %}
+prewhere {{ created_to_count() }}
 group by org_id, day, connection_id, psp, currency, kind, payout_status, on_hold

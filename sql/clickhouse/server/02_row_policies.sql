@@ -9,10 +9,11 @@ on
 tinko.obligations, tinko.attempts, tinko.failures, tinko.cases, tinko.decisions, tinko.outbox,
 tinko.notification_deliveries, tinko.settlement_lines, tinko.payouts, tinko.policy_versions,
 tinko.rule_versions, tinko.organisations, tinko.connections,
-tinko.int_attempts, tinko.int_changed_debts, tinko.int_failed_obligations, tinko.int_messages,
+tinko.int_attempts, tinko.int_changed_debts, tinko.int_changed_rows, tinko.int_failed_obligations,
+tinko.int_messages,
 tinko.at_risk, tinko.channel_performance, tinko.decline_codes, tinko.payouts_daily,
 tinko.policy_effect, tinko.recovery_by_attempt, tinko.recovery_by_hour, tinko.recovery_cohorts,
-tinko.recovery_daily, tinko.rule_effect, tinko.settlement_daily
+tinko.recovery_daily, tinko.rule_effect, tinko.settlement_daily, tinko.reopened_days
 for select using 1 to tinko_writer, tinko_analyst;
 
 create row policy if not exists own_organisation
@@ -20,8 +21,9 @@ on
 tinko.obligations, tinko.attempts, tinko.failures, tinko.cases, tinko.decisions, tinko.outbox,
 tinko.notification_deliveries, tinko.settlement_lines, tinko.payouts, tinko.policy_versions,
 tinko.rule_versions, tinko.organisations, tinko.connections,
-tinko.int_attempts, tinko.int_changed_debts, tinko.int_failed_obligations, tinko.int_messages,
+tinko.int_attempts, tinko.int_changed_debts, tinko.int_changed_rows, tinko.int_failed_obligations,
+tinko.int_messages,
 tinko.at_risk, tinko.channel_performance, tinko.decline_codes, tinko.payouts_daily,
 tinko.policy_effect, tinko.recovery_by_attempt, tinko.recovery_by_hour, tinko.recovery_cohorts,
-tinko.recovery_daily, tinko.rule_effect, tinko.settlement_daily
+tinko.recovery_daily, tinko.rule_effect, tinko.settlement_daily, tinko.reopened_days
 for select using org_id = toUUID(getSetting('SQL_tinko_org')) to tinko_org_analyst;

@@ -22,6 +22,7 @@ from sqlalchemy import Engine, insert, update
 
 from tinko_pipelines.core.analytics import schema
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
+from tinko_pipelines.core.analytics.dbt import DbtProject
 from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine
@@ -291,6 +292,14 @@ def clickhouse_server(tmp_path_factory) -> Iterator[ClickHouseServer]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def project(clickhouse_server, tmp_path_factory) -> DbtProject:
+    """Parsed once: that takes longer than to build a small world."""
+    made = DbtProject(clickhouse_server.address, target=tmp_path_factory.mktemp("target"))
+    made.prepare()
+    return made
 
 
 @pytest.fixture(scope="module")

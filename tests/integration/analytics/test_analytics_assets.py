@@ -29,10 +29,11 @@ def configured(postgres, database, clickhouse_server, monkeypatch):
 
 
 @pytest.fixture
-def definitions(configured):
+def definitions(configured, project, monkeypatch):
     from tinko_pipelines.core.analytics import dbt
 
-    dbt.ensure_manifest()
+    # what is parsed already is what the assets build
+    monkeypatch.setitem(dbt._projects, project.address, project)
     from tinko_pipelines.defs.analytics import carrying, checks, marts, ringing
     from tinko_pipelines.defs.analytics.resources import ClickHouseResource
     from tinko_pipelines.defs.platform import Platform
@@ -158,6 +159,7 @@ def test_the_sensor_rings_only_while_the_ledger_moves(
     definitions, configured, client, ledger, clock
 ):
     from tinko_pipelines.core.analytics import sink
+    from tinko_pipelines.core.analytics.targets import ClickHouse
     from tinko_pipelines.core.clock import DatabaseClock
     from tinko_pipelines.core.db.engine import libpq_url
 
@@ -180,7 +182,7 @@ def test_the_sensor_rings_only_while_the_ledger_moves(
     business.run_from(START, 60)
     ledger.failed_debt(START)
     assert both() == (True, False)
-    sink.run(worker_engine(), client, clock)
+    sink.run(worker_engine(), ClickHouse(client), clock)
     assert both() == (False, False)
     business.close()
     with worker_engine().begin() as connection:

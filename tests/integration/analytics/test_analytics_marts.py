@@ -8,9 +8,9 @@ import pytest
 
 from tinko_pipelines.core.analytics import sink
 from tinko_pipelines.core.analytics.compare import MEASURES, mart_vs_ledger
-from tinko_pipelines.core.analytics.dbt import DbtProject
 from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable, DbtFailed
 from tinko_pipelines.core.analytics.relations import RELATIONS
+from tinko_pipelines.core.analytics.targets import ClickHouse
 from tinko_pipelines.core.db.tables.ledger import attempts, obligations
 from tinko_pipelines.core.db.tables.recovery import cases
 
@@ -18,19 +18,12 @@ START = datetime(2026, 9, 28, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-@pytest.fixture(scope="module")
-def project(clickhouse_server, tmp_path_factory) -> DbtProject:
-    made = DbtProject(clickhouse_server.address, target=tmp_path_factory.mktemp("target"))
-    made.prepare()
-    return made
-
-
 @pytest.fixture
 def refresh(engine, client, clock, project):
     """Carry and build the mart and what it is made of, with their tests."""
 
     def refreshed(select: str = "+recovery_daily int_messages") -> None:
-        sink.run(engine, client, clock)
+        sink.run(engine, ClickHouse(client), clock)
         project.build(select)
 
     return refreshed
@@ -114,7 +107,7 @@ def test_what_is_not_a_failed_debt_is_not_there(client, ledger, refresh, engine)
 def test_a_failure_without_classification_is_visible(client, ledger, project, engine, clock):
     debt = ledger.debt(START)
     ledger.attempt(debt, START)
-    sink.run(engine, client, clock)
+    sink.run(engine, ClickHouse(client), clock)
     with pytest.raises(DbtFailed, match="recovery_daily_is_classified") as failed:
         project.build("+recovery_daily int_messages")
     assert {node.name for node in failed.value.nodes if node.failed} == {
@@ -178,6 +171,10 @@ def test_what_moved_since_the_build_is_not_held_against_the_mart(client, ledger,
         " settings mutations_sync = 2"
     )
     assert [one.mart for one in mart_vs_ledger(engine, client)] == [9]
+    client.command(
+        "alter table tinko.recovery_daily update failed = 1 where day = '2026-09-29'"
+        " settings mutations_sync = 2"
+    )
     refresh()
     assert mart_vs_ledger(engine, client, still=True) == []
     assert sum(row[5] for row in mart(client)) == 3

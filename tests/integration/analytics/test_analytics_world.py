@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.benchmarks import marts_world as world
 from tests.benchmarks.bench_marts import asked, build_all
 from tinko_pipelines.core.analytics.compare import built_to
-from tinko_pipelines.core.analytics.dbt import DbtProject
 
 AT_ONCE = """
 select
@@ -26,15 +27,10 @@ from tinko.recovery_daily group by day order by day
 """
 
 
-def test_pieces_and_late_changes_come_to_the_same_as_all_at_once(
-    client, clickhouse_server, tmp_path
-):
-    project = DbtProject(clickhouse_server.address, target=tmp_path)
+def test_pieces_and_late_changes_come_to_the_same_as_all_at_once(client, project):
     world.fill(client, 3_000)
-    piecemeal = DbtProject(
-        clickhouse_server.address, target=tmp_path, variables={"rows_per_build": 1_000}
-    )
-    assert build_all(piecemeal, client, world.LAST) > 2
+    piecemeal = replace(project, variables={"rows_per_build": 2_000})
+    assert build_all(piecemeal, client, world.LAST) > 1
     assert client.query(IN_THE_MART).result_rows == client.query(AT_ONCE).result_rows
     world.an_hour(client, 3_000, world.LAST)
     client.command(
@@ -46,5 +42,7 @@ def test_pieces_and_late_changes_come_to_the_same_as_all_at_once(
     found = client.query(IN_THE_MART).result_rows
     assert found == client.query(AT_ONCE).result_rows
     assert sum(row[4] for row in found) > 0
-    shown = {name for name, sql in asked(world.org(7)) if client.query(sql).result_rows}
-    assert {"Recovery rate", "Decline codes", "Share recovered by days since the failure"} <= shown
+    # whatever the benchmark asks of the world, some organisation has it
+    asked_of = [one for number in range(4) for one in asked(world.org(number))]
+    found_by = {name for name, sql in asked_of if client.query(sql).result_rows}
+    assert found_by == {name for name, _ in asked_of}

@@ -13,7 +13,8 @@ from tinko_pipelines.core.archival.points import LABELS  # noqa: F401
 from tinko_pipelines.core.archival.records import Hand
 from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.recovery.points import no_point
-from tinko_pipelines.demo.closed_month import Tenant, seed_closed_month
+from tinko_pipelines.demo.closed_debt import Tenant
+from tinko_pipelines.demo.closed_month import seed_closed_month
 
 NOW = datetime(2026, 9, 7, 6, tzinfo=UTC)
 RETENTION = 365

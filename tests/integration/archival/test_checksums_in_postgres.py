@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from tinko_pipelines.core.archival import checksums
 from tinko_pipelines.core.archival.columns import KINDS, Column, read_columns
-from tinko_pipelines.core.archival.export import read_partition
+from tinko_pipelines.core.archival.copying import copy_rows
+from tinko_pipelines.core.archival.decoding import RowsMalformed, decode
 from tinko_pipelines.core.db.engine import libpq_url, unit_of_work
 
 _TABLE = """
@@ -41,8 +42,36 @@ def test_every_kind_and_length_comes_to_the_same(sample):
         postgres = checksums.in_postgres(connection, "sample", columns)
     assert {one.kind for one in columns} == set(KINDS)
     url = libpq_url(sample.url("tinko_owner"))
-    batches = list(read_partition(url, "sample", columns))
-    assert postgres.differences(checksums.in_arrow(batches, columns)) == []
+    whole = [decode(rows, columns) for rows in copy_rows(url, "sample", columns)]
+    assert len(whole) == 1
+    # a row that is larger than a batch is to be comes alone
+    by_ones = [decode(rows, columns) for rows in copy_rows(url, "sample", columns, 1)]
+    assert len(by_ones) == 61
+    for batches in (whole, by_ones):
+        for one in batches:
+            one.validate(full=True)
+        assert postgres.differences(checksums.in_arrow(batches, columns)) == []
+
+
+def test_no_row_is_no_batch(sample):
+    with unit_of_work(sample.owner) as connection:
+        connection.execute(text("truncate sample"))
+        columns = read_columns(connection, "sample")
+    assert list(copy_rows(libpq_url(sample.url("tinko_owner")), "sample", columns)) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [("d", "'infinity'"), ("d", "'-infinity'"), ("c", "array[['a', 'b'], ['c', 'd']]")],
+)
+def test_what_parquet_cannot_say_is_refused(sample, value):
+    name, said = value
+    with unit_of_work(sample.owner) as connection:
+        connection.execute(text(f"update sample set {name} = {said} where f = 7"))
+        columns = read_columns(connection, "sample")
+    [rows] = copy_rows(libpq_url(sample.url("tinko_owner")), "sample", columns)
+    with pytest.raises(RowsMalformed):
+        decode(rows, columns)
 
 
 def test_any_text_comes_to_the_same(database):

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.archival.stage import NOW, archivist, contents, rows, seed
-from tinko_pipelines.core.archival import export, records
+from tinko_pipelines.core.archival import decoding, records
 from tinko_pipelines.core.archival.exclusive import exclusive
 from tinko_pipelines.core.archival.manifest import manifest_key, prefix
 from tinko_pipelines.core.archival.model import ArchiveBusy, ArchiveState, Hold
@@ -107,7 +107,8 @@ def swap_rows(batch):
 FAULTS = {
     "created_at": shift_time,
     "psp_payment_id": swap_rows,
-    "18 rows against 17": lambda batch: batch.slice(1),
+    # one of each of three organisations
+    "18 rows against 15": lambda batch: batch.slice(1),
     "id: 18 values": lambda batch: batch.take([*range(1, len(batch)), 1]),  # one lost, one twice
 }
 
@@ -115,13 +116,9 @@ FAULTS = {
 def test_a_conversion_that_goes_wrong_is_caught(database, store, target, monkeypatch):
     before = contents(database, target)
     assert len(before) == 18
-    honest = export.read_partition
+    honest = decoding.decode
     for named, fault in FAULTS.items():
-        monkeypatch.setattr(
-            export,
-            "read_partition",
-            lambda *given, fault=fault: (fault(one) for one in honest(*given)),
-        )
+        monkeypatch.setattr(decoding, "decode", lambda *given, fault=fault: fault(honest(*given)))
         done = attempt_run(database, store, target)
         assert "Postgres and the archive differ" in done.error
         assert named in done.error
@@ -243,7 +240,7 @@ def test_without_a_bucket_it_stays_or_goes_as_allowed(database, target):
 
 
 def test_the_sink_carries_what_is_to_leave_first(database, store, target):
-    (step,) = archivist(database, store, carrying=True).plan({target})
+    (step,) = archivist(database, store, carrying=("clickhouse",)).plan({target})
     assert step.holds == {Hold.UNCARRIED: 18}
     with database.worker.begin() as connection:
         connection.execute(
@@ -253,5 +250,8 @@ def test_the_sink_carries_what_is_to_leave_first(database, store, target):
             ),
             {"now": NOW},
         )
-    (step,) = archivist(database, store, carrying=True).plan({target})
+    (step,) = archivist(database, store, carrying=("clickhouse",)).plan({target})
     assert step.action is Action.ARCHIVE
+    # the lake has to have them too, where it is wanted
+    (step,) = archivist(database, store, carrying=("clickhouse", "s3")).plan({target})
+    assert step.holds == {Hold.UNCARRIED: 18}

@@ -248,6 +248,43 @@ def test_a_webhook_that_overtook_our_own_answer_is_recognised(database, account)
     ]
 
 
+def test_what_was_sent_may_be_written_on_when_its_debt_is_paid_but_not_be_tried_again(
+    database, account
+):
+    (obligation,) = say(database, account, told(charge("ch_1"), refs=(INTENT,)))
+    ours = schedule(database, account, obligation)
+    move = "update attempts set state = :state where id = :id"
+    with unit_of_work(database.worker) as connection:
+        for state in ("claimed", "submitted"):
+            connection.execute(text(move), {"id": ours, "state": state})
+    say(database, account, told(charge("ch_2", PaymentStatus.SUCCEEDED, hours=1), refs=(INTENT,)))
+    with unit_of_work(database.worker) as connection:
+        connection.execute(
+            text("update attempts set empty_reads = 1, state = state where id = :id"), {"id": ours}
+        )
+    with (
+        pytest.raises(DBAPIError, match="is not to be charged"),
+        unit_of_work(database.worker) as connection,
+    ):
+        connection.execute(text(move), {"id": ours, "state": "scheduled"})
+
+
+def test_history_of_many_attempts_in_one_statement_has_each_with_its_states(database, account):
+    (obligation,) = say(database, account, told(charge("ch_1"), refs=(INTENT,)))
+    ours = [schedule(database, account, obligation) for _ in range(3)]
+    with unit_of_work(database.worker) as connection:
+        connection.execute(
+            text("update attempts set state = 'claimed' where id = any(:ids)"), {"ids": ours[1:]}
+        )
+    told_of = (
+        "select from_state, to_state from state_history where entity = 'attempt'"
+        " and entity_id = :id order by seq"
+    )
+    for one in ours:
+        claimed = [("scheduled", "claimed")] if one in ours[1:] else []
+        assert rows(database, told_of, id=one) == [(None, "scheduled"), *claimed]
+
+
 def test_the_psps_own_retries_are_told_apart_by_time(database, account):
     for hours, name in ((48, "ch_3"), (0, "ch_1"), (24, "ch_2")):
         say(

@@ -27,9 +27,13 @@ class Doors:
     )
     asked: list[SimpleNamespace] = field(default_factory=list)
 
-    def __call__(self, engine, org_id, obligation_id, clock, wall, settings, return_url):
+    def __call__(
+        self, engine, org_id, obligation_id, clock, wall, settings, return_url, chosen=None
+    ):
         self.asked.append(
-            SimpleNamespace(org_id=org_id, obligation_id=obligation_id, return_url=return_url)
+            SimpleNamespace(
+                org_id=org_id, obligation_id=obligation_id, return_url=return_url, chosen=chosen
+            )
         )
         if isinstance(self.answer, Exception):
             raise self.answer

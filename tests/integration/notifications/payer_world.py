@@ -84,6 +84,42 @@ class PayerWorld:
             )
         return obligation, case
 
+    def offer(self, debt: tuple[uuid.UUID, uuid.UUID], psp: str = "razorpay") -> uuid.UUID:
+        """A rule offered `psp` for the debt, and both PSPs are connected; the connection there."""
+        obligation, case = debt
+        other = new_id(self.clock.now())
+        for connection, of in ((obligation, "stripe"), (other, psp)):
+            self.write(
+                "insert into connections (id, org_id, psp, account_id, livemode, label,"
+                " credentials, wrapped_key, created_at, updated_at) values (:id, :org_id, :psp,"
+                " :account, false, '', '', '', :now, :now)",
+                id=connection,
+                psp=of,
+                account=str(connection),
+            )
+        self.write("update cases set offered_psp = :psp where id = :id", psp=psp, id=case)
+        return other
+
+    def late_failure(self, obligation: uuid.UUID, connection: uuid.UUID) -> None:
+        """A try at `connection` that timed out just now."""
+        attempt = new_id(self.clock.now())
+        self.write(
+            "insert into attempts (id, org_id, connection_id, psp, obligation_id, actor, state,"
+            " amount_minor, currency, created_at, updated_at) values (:id, :org_id, :connection,"
+            " 'razorpay', :obligation, 'payer', 'failed', 129900, 'INR', :now, :now)",
+            id=attempt,
+            connection=connection,
+            obligation=obligation,
+        )
+        self.write(
+            "insert into failures (attempt_id, org_id, obligation_id, psp, category, retry_advice,"
+            " hard, who_acts, confidence, late_authorisation, decided_by, failed_at, created_at)"
+            " values (:id, :org_id, :obligation, 'razorpay', 'outcome_unknown', 'wait', false,"
+            " 'nobody', 1, true, 'a test', :now, :now)",
+            id=attempt,
+            obligation=obligation,
+        )
+
     def add_attempt(self, obligation: uuid.UUID, state: str, actor: str = "tinko") -> uuid.UUID:
         attempt = new_id(self.clock.now())
         self.write(

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
-from api.pay.pages import I18N
+from api.pay.pages import I18N, PSP_NAMES
 from api.pay.view import PageState, page_state
 from tests.integration.notifications.pay_app import Doors, link_of, make_app
 from tests.integration.notifications.payer_world import START
@@ -16,8 +16,14 @@ from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.states import AttemptState, ObligationState
 from tinko_pipelines.core.notifications.languages import LANGUAGES, catalogue, gaps
 from tinko_pipelines.core.notifications.links import VALID_FOR
-from tinko_pipelines.core.psp.types import HandOver
-from tinko_pipelines.core.recovery.payer_door import AlreadyPaid, AttemptInFlight
+from tinko_pipelines.core.psp.currencies import CURRENCIES, takes
+from tinko_pipelines.core.psp.types import HandOver, Psp
+from tinko_pipelines.core.recovery.payer_door import (
+    AlreadyPaid,
+    AttemptInFlight,
+    MayBeConfirmed,
+    NotOffered,
+)
 from tinko_pipelines.local.ports import free_port
 
 
@@ -271,3 +277,112 @@ def test_every_pair_of_states_has_one_page(obligation, attempt):
     in_the_air = attempt in {"claimed", "submitted", "unknown", "pending"}
     assert (shown is PageState.PAYABLE) == (collectible and not in_the_air)
     assert (shown is PageState.PAID) == (obligation == "paid")
+
+
+# --- rule 7: another PSP, where a rule offered it ------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_another_psp_is_offered_in_plain_words_and_chosen_by_a_post(world, client, doors, language):
+    debt = world.add_debt()
+    world.offer(debt)
+    link = link_of(world, debt)
+    page = client.get(f"{link}?lang={language}").text
+    for part in ("title", "text", "button"):
+        assert says("other", language, part, other="Razorpay") in page
+    assert f'action="{link}?lang={language}&amp;psp=razorpay"' in page
+    assert doors.asked == []
+    assert client.post(f"{link}?lang={language}&psp=razorpay").status_code == 303
+    assert client.post(f"{link}?lang={language}").status_code == 303
+    assert [one.chosen for one in doors.asked] == [Psp.RAZORPAY, None]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "update cases set offered_psp = null",
+        "update cases set offered_psp = 'stripe'",
+        "update connections set status = 'disconnected' where psp = 'razorpay'",
+        "update connections set status = 'disconnected' where psp = 'stripe'",
+        "update connections set livemode = true where psp = 'razorpay'",
+        "update connections set retry_owner = 'psp' where psp = 'stripe'",
+        "update obligations set currency = 'USD'",
+        "update obligations set psp_retries = true",
+        "insert into doors (id, org_id, connection_id, obligation_id, kind, object_id, status,"
+        " opened_by, created_at, updated_at) select id, org_id, connection_id, id, 'invoice',"
+        " 'in_1', 'open', 'psp', :now, :now from obligations",
+    ],
+)
+def test_where_it_cannot_be_had_the_page_simply_does_not_offer_it(world, client, spoil):
+    debt = world.add_debt()
+    world.offer(debt)
+    world.write(spoil)
+    page = client.get(link_of(world, debt))
+    assert page.text.count("<form") == 1
+    assert "Razorpay" not in page.text
+
+
+def test_another_merchants_connection_is_not_offered(world, client):
+    debt = world.add_debt()
+    world.offer(debt)
+    world.write("update connections set org_id = :id where psp = 'razorpay'", id=new_id(START))
+    assert "Razorpay" not in client.get(link_of(world, debt)).text
+
+
+def test_while_a_bank_may_confirm_an_earlier_try_only_its_own_psp_is_open(world, client):
+    debt = world.add_debt()
+    other = world.offer(debt)
+    world.late_failure(debt[0], debt[0])
+    page = client.get(link_of(world, debt))
+    assert says("other", part="wait", other="Razorpay", until="8 August 2026") in page.text
+    assert "psp=razorpay" not in page.text
+    # after the payer tried there: the debt's own has to wait for that
+    world.write("update attempts set connection_id = :other", other=other)
+    page = client.get(link_of(world, debt))
+    assert says("other", part="wait", other="Stripe", until="8 August 2026") in page.text
+    assert page.text.count("<form") == 1
+    assert "psp=razorpay" in page.text
+    world.late_failure(debt[0], debt[0])
+    page = client.get(link_of(world, debt))
+    assert says("pending") in page.text
+    assert "<form" not in page.text
+    world.clock.advance(timedelta(days=5))
+    assert client.get(link_of(world, debt)).text.count("<form") == 2
+
+
+@pytest.mark.parametrize(
+    ("refusal", "shown"),
+    [
+        (NotOffered("a page cannot be closed"), says("other", part="only")),
+        (
+            MayBeConfirmed("it timed out", until=START + timedelta(days=5)),
+            says("other", part="wait", other="Razorpay", until="8 August 2026"),
+        ),
+    ],
+)
+def test_a_choice_that_is_refused_leaves_the_other_button(world, client, doors, refusal, shown):
+    debt = world.add_debt()
+    world.offer(debt)
+    doors.answer = refusal
+    answer = client.post(link_of(world, debt) + "?psp=razorpay")
+    assert answer.status_code == 409
+    assert shown in answer.text
+    assert answer.text.count("<form") == 1
+    assert "psp=razorpay" not in answer.text
+
+
+def test_a_psp_that_is_none_and_a_link_that_is_none_open_nothing(world, client, doors):
+    debt = world.add_debt()
+    world.offer(debt)
+    link = link_of(world, debt)
+    assert client.post(link + "?psp=elsewhere").status_code == 409
+    assert client.post(link[:-3] + "xyz?psp=razorpay").status_code == 404
+    world.clock.advance(VALID_FOR)
+    assert client.post(link + "?psp=razorpay").status_code == 410
+    assert doors.asked == []
+
+
+def test_every_psp_has_a_name_that_payers_know():
+    assert set(PSP_NAMES) == set(Psp)
+    assert set(CURRENCIES) == set(Psp)
+    assert all(takes(psp, "INR") for psp in Psp)

@@ -45,9 +45,13 @@ def open_shop(sandbox, receiver, database, settings, request):
     sandbox.ask("PUT", "world", seed=7, start=START, obligations=0, never=0.0, late=0.0,
                 twice=0.0, disputes=0.0)  # fmt: skip
 
-    def open_one(psp):
+    def open_one(psp, beside=None):
         name = "".join(one for one in request.node.name if one.isalnum())[:48]
-        opened.append(Shop(sandbox, receiver, database, psp, f"{name}{psp}"))
+        heard_by = receiver
+        if beside is not None:
+            heard_by = Receiver()
+            request.addfinalizer(heard_by.close)
+        opened.append(Shop(sandbox, heard_by, database, psp, f"{name}{psp}", beside))
         return opened[-1]
 
     receiver.got.clear()

@@ -86,22 +86,27 @@ def kill_at(label):
 
 
 class Shop:
-    """See the module. `psp` is `stripe` or `razorpay`; `name` makes the account its own."""
+    """See the module. `psp` is `stripe` or `razorpay`; `name` makes the account its own, and
+    `beside` another shop's merchant the owner of both."""
 
-    def __init__(self, sandbox, receiver, database, psp, name):
+    def __init__(self, sandbox, receiver, database, psp, name, beside=None):
         self.sandbox, self.receiver, self.database = sandbox, receiver, database
         self.stage = STAGES[psp](sandbox, f"acct_{name}")
         account = self.stage.account
         sandbox.ask("PUT", "endpoints", psp=psp, account_id=account["account_id"],
                     url=receiver.url)  # fmt: skip
         self.wall, self.clock = MovableWall(), FixedClock(self.stage.now())
+        if beside is not None:
+            self.wall, self.clock = beside.wall, beside.clock
         self.engine = database.worker
         keys = self.stage.credentials
         credentials = Credentials(
             keys.api_key, keys.api_secret, (account["webhook_secret"],), keys.base_url
         )
         with unit_of_work(self.engine) as connection:
-            self.org = create_organisation(connection, f"acme-{psp}", "Acme", self.clock.now())
+            self.org = beside.org if beside is not None else create_organisation(
+                connection, f"acme-{psp}", "Acme", self.clock.now()
+            )  # fmt: skip
             self.connection_id = create_connection(
                 connection, self.org.org_id, self.stage.psp, account["account_id"], credentials,
                 self.clock.now(), livemode=False,
@@ -266,6 +271,8 @@ class Shop:
 
     def page_of(self, debt):
         """The debt's own page, which its payer may have had for long."""
+        if debt.door_kind is DoorKind.PAYMENT_INTENT:
+            return self.seat.adapter.hand_over(self.seat.adapter.read((debt.ref,)), BACK)
         if self.stage.psp.value == "razorpay":
             return HandOver(f"{self.sandbox.url}/hosted/razorpay/checkout/{debt.ref.object_id}")
         return HandOver(self.stage.sdk.v1.invoices.retrieve(debt.ref.object_id).hosted_invoice_url)
@@ -338,10 +345,10 @@ class Shop:
     def read_pending(self):
         return dict(read_pending(self.engine, self.desk, self.clock))
 
-    def payer_door(self, obligation=None):
+    def payer_door(self, obligation=None, chosen=None):
         return open_payer_door(
             self.database.app, self.org.org_id, obligation or self.obligation(), self.clock,
-            self.wall, self.settings, BACK,
+            self.wall, self.settings, BACK, chosen,
         )  # fmt: skip
 
     # --- what is so --------------------------------------------------------------------------

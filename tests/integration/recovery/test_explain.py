@@ -79,6 +79,8 @@ def test_the_same_rows_give_the_same_answers(shop, made, monkeypatch):
         ("update attempts set evidence = jsonb_set(evidence, '{verdict,rows}', '[]')"
          " where id = :id", "verdict"),
         ("update attempts set evidence = evidence - 'facts' where id = :id", "verdict"),
+        ("update guard_limits set rows = replace(rows, '\"limit\":', '\"limit\":1')", "verdict"),
+        ("delete from guard_limits where :id is not null", "verdict"),
         ("update decisions set inputs = jsonb_set(inputs, '{view,obligation_state}', '\"paid\"')"
          " where id = (select decision_id from attempts where id = :id)", "decision"),
         ("update decisions set act_at = act_at + interval '1 microsecond'"
@@ -103,6 +105,30 @@ def test_whatever_was_changed_afterwards_shows(striped, monkeypatch, change, par
     code, said = tinko(striped, monkeypatch, attempt)
     assert code == 1
     assert "not the same" in said
+
+
+def test_limits_are_kept_once_for_all_that_were_allowed_on_them(striped):
+    made = []
+    for _ in range(2):
+        debt = striped.failed_debt()
+        obligation = striped.rows(
+            "select obligation_id from psp_refs where object_id = :id", id=debt.ref.object_id
+        )[0][0]
+        made.append(striped.plan(debt, obligation))
+        striped.charge()
+    kept = striped.rows("select digest from guard_limits")
+    named = "select evidence ->> 'limits' from attempts where id = any(:ids)"
+    assert striped.rows(named, ids=made) == kept * 2
+    # evidence of before that holds the limits itself
+    striped.write(
+        "update attempts set evidence = evidence - 'limits'"
+        " || jsonb_build_object('rows', (select cast(rows as jsonb) from guard_limits))"
+        " where id = :id", id=made[0],
+    )  # fmt: skip
+    first, second = (explained(striped, one) for one in made)
+    assert first.same
+    assert first.evidence.rows == second.evidence.rows != ()
+    assert first.verdict.stored == second.verdict.stored
 
 
 def test_what_is_not_sent_yet_or_not_ours_has_less_to_explain(striped, monkeypatch):

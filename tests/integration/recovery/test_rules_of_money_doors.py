@@ -180,6 +180,14 @@ def test_rule_6_a_capture_on_a_paid_debt_is_refused_and_lapses(authorised):
 
 def test_rule_6_a_capture_beside_an_open_door_or_attempt_is_refused(authorised):
     shop, debt, payment = authorised
+    shop.write(
+        "insert into doors (id, org_id, connection_id, obligation_id, kind, object_id, status,"
+        " opened_by, created_at, updated_at) select id, org_id, id, id, 'checkout_session',"
+        " 'cs_at_another_psp', 'open', 'tinko', created_at, created_at from obligations"
+    )
+    with pytest.raises(CaptureRefused, match=r"door\.open"):
+        take(shop, payment)
+    shop.write("delete from doors where object_id = 'cs_at_another_psp'")
     shop.second_door(debt)
     with pytest.raises(CaptureRefused, match=r"door\.open"):
         take(shop, payment)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinko_pipelines.core.analytics import schema, sink
+from tinko_pipelines.core.analytics import schema, sink, targets
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
 from tinko_pipelines.core.analytics.compare import MEASURES, Difference, Group, differences
 from tinko_pipelines.core.analytics.dbt import PROJECT, DbtProject
@@ -50,21 +50,29 @@ def test_the_password_is_not_shown():
     assert "hidden" not in repr(ClickHouseAddress.parse("http://u:hidden@h/tinko"))
 
 
-@pytest.mark.parametrize(("kind", "on"), [("clickhouse", True), ("none", False)])
-def test_sink_types(kind, on):
-    assert sink.enabled(Settings(analytics_sink_type=kind)) is on
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("clickhouse", ("clickhouse",)),
+        ("s3", ("s3",)),
+        ("both", ("clickhouse", "s3")),
+        ("none", ()),
+    ],
+)
+def test_sink_types(kind, names):
+    settings = Settings(analytics_sink_type=kind, s3_bucket="lake")
+    assert targets.wanted(settings) == names
+    assert sink.enabled(settings) is ("clickhouse" in names)
 
 
 @pytest.mark.parametrize("kind", ["s3", "both"])
-def test_a_sink_that_is_not_built_yet_is_refused(kind):
-    with pytest.raises(SettingsError, match=f"ANALYTICS_SINK_TYPE: {kind}"):
-        sink.enabled(Settings(analytics_sink_type=kind))
+def test_a_lake_without_a_bucket_is_refused(kind):
+    with pytest.raises(SettingsError, match=f"ANALYTICS_SINK_TYPE: {kind} needs S3_BUCKET"):
+        targets.wanted(Settings(analytics_sink_type=kind, s3_bucket=None))
 
 
-def test_no_sink_touches_nothing(caplog):
-    with caplog.at_level("INFO"):
-        assert sink.run(None, None, None, Settings(analytics_sink_type="none")) == {}
-    assert "nothing is carried" in caplog.text
+def test_no_target_touches_nothing():
+    assert sink.run_wanted(None, None, Settings(analytics_sink_type="none")) == {}
 
 
 # what a relation says and its table does not have as a column: the currency of a case is its
@@ -113,38 +121,46 @@ def test_numbers_of_the_ddl_are_unique_and_in_order():
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def _obligation(key: str, version: int, due: object = 5):
-    at = datetime(2026, 9, 1, tzinfo=UTC)
-    return (
-        "o",
-        key,
-        "c",
-        "stripe",
-        "open",
-        due,
-        0,
-        0,
-        "USD",
-        "",
-        False,
-        None,
-        None,
-        None,
-        at,
-        at,
-        version,
+AT = datetime(2026, 9, 1, tzinfo=UTC)
+
+
+def _debts(*pairs: tuple[str, int], due: object = 5) -> pa.Table:
+    """Debts by key and version, as a query gives them."""
+    rows = [
+        (
+            "o",
+            key,
+            "c",
+            "stripe",
+            "open",
+            due,
+            0,
+            0,
+            "USD",
+            "",
+            False,
+            None,
+            None,
+            None,
+            AT,
+            AT,
+            one,
+        )
+        for key, one in pairs
+    ]
+    return pa.table(
+        [pa.array(column) for column in zip(*rows, strict=True)], OBLIGATIONS.schema.names
     )
 
 
-def test_rows_become_arrow_and_wrong_ones_do_not():
-    table = OBLIGATIONS.table([_obligation("a", 1), _obligation("b", 2)])
+def test_rows_take_their_types_and_wrong_ones_do_not():
+    table = OBLIGATIONS.typed(_debts(("a", 1), ("b", 2)))
     assert table.schema == OBLIGATIONS.schema
     assert table["due_minor"].to_pylist() == [5, 5]
     with pytest.raises(pa.ArrowException):
-        OBLIGATIONS.table([_obligation("a", 1, due="five")])
+        OBLIGATIONS.typed(_debts(("a", 1), due="five"))
     with pytest.raises(ValueError, match=r"obligations\.due_minor is null"):
-        OBLIGATIONS.table([_obligation("a", 1, due=None)])
-    assert len(OBLIGATIONS.table([])) == 0
+        OBLIGATIONS.typed(_debts(("a", 1), due=None))
 
 
 rows = st.lists(st.tuples(st.uuids().map(str), st.integers(1, 2**62)), min_size=1, unique=True)
@@ -153,7 +169,7 @@ rows = st.lists(st.tuples(st.uuids().map(str), st.integers(1, 2**62)), min_size=
 @given(rows, st.data())
 def test_a_token_names_its_batch(batch, data):
     def token(pairs) -> str:
-        return sink.token(OBLIGATIONS, OBLIGATIONS.table([_obligation(*one) for one in pairs]))
+        return sink.token(OBLIGATIONS, OBLIGATIONS.typed(_debts(*pairs)))
 
     assert token(batch) == token(batch)
     changed = list(batch)
@@ -163,10 +179,23 @@ def test_a_token_names_its_batch(batch, data):
     assert token(batch) != token([*batch, (str(position), 1)])
 
 
+def test_a_token_does_not_depend_on_how_the_rows_lie():
+    pairs = [(str(number), number) for number in range(9)]
+    table = OBLIGATIONS.typed(_debts(*pairs))
+    part = OBLIGATIONS.typed(_debts(*pairs[3:7]))
+    assert sink.token(OBLIGATIONS, table.slice(3, 4)) == sink.token(OBLIGATIONS, part)
+    in_pieces = pa.concat_tables([table.slice(3, 1), table.slice(4, 3)])
+    assert sink.token(OBLIGATIONS, in_pieces) == sink.token(OBLIGATIONS, part)
+
+
 def test_a_tombstone_and_its_row_have_different_tokens():
-    rows = OBLIGATIONS.table([_obligation("a", 1)])
-    gone = OBLIGATIONS.deletions().table([("o", "a", 1, 1)])
-    assert sink.token(OBLIGATIONS, rows) != sink.token(OBLIGATIONS.deletions(), gone)
+    rows = OBLIGATIONS.typed(_debts(("a", 1)))
+    assert sink.token(OBLIGATIONS, rows) != sink.token(OBLIGATIONS, _tombstone("a", 1))
+
+
+def _tombstone(key: str, version: int) -> pa.Table:
+    found = pa.table([pa.array([one]) for one in ("o", key, version, 1)], ["a", "b", "c", "d"])
+    return OBLIGATIONS.deletions().typed(found)
 
 
 def _totals(**values: int) -> dict[str, int]:

@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from tinko_pipelines.demo.report import NONE_OF, SAME, judge
+from tinko_pipelines.demo.report import NONE_OF, SAME, TRUE, judge
 
 TRUTH = {
     "obligations": 10, "attempts": 14, "attempts_by_actor": {"merchant": 10, "tinko": 4},
@@ -13,8 +13,9 @@ TRUTH = {
     "paid_minor": {"INR": 900}, "double_charges": 0, "guard_violations": {},
 }  # fmt: skip
 OURS = {
-    **{name: TRUTH[name] for name in SAME}, "truth": TRUTH, "mart_matches_ledger": True,
-    **dict.fromkeys(NONE_OF, 0),
+    **{name: TRUTH[name] for name in SAME}, "truth": TRUTH,
+    **dict.fromkeys(NONE_OF, 0), **dict.fromkeys(TRUE, True), "failed_checks": [],
+    "archived": {"attempts": 4}, "archive_queried_rows": {"attempts": 4},
 }  # fmt: skip
 BASELINES = {"ladder_8_8_8": {"INR": 200}, "oracle": {"INR": 400}}
 
@@ -43,9 +44,20 @@ def test_what_must_not_be_is_named(name):
     assert any(line.startswith(f"{name} is 2") for line in verdict.wrong)
 
 
-def test_the_ladder_the_mart_and_the_guards_count_too():
+@pytest.mark.parametrize("name", TRUE)
+def test_what_must_hold_is_said_where_it_does_not(name):
+    assert judge({**OURS, name: False}, BASELINES).wrong == (TRUE[name],)
+
+
+def test_a_month_that_is_not_in_s3_and_a_failed_check_are_named():
+    assert not judge({**OURS, "archive_queried_rows": {"attempts": 3}}, BASELINES).passed
+    assert not judge({**OURS, "archived": {}, "archive_queried_rows": {}}, BASELINES).passed
+    wrong = judge({**OURS, "failed_checks": ["line_kind"]}, BASELINES).wrong
+    assert wrong == ("the check line_kind failed",)
+
+
+def test_the_ladder_and_the_guards_count_too():
     assert not judge(OURS, {"ladder_8_8_8": {"INR": 301}, "oracle": {}}).passed
     assert not judge(OURS, {"ladder_8_8_8": {"USD": 1}, "oracle": {}}).passed
-    assert not judge({**OURS, "mart_matches_ledger": False}, BASELINES).passed
     broken = {**TRUTH, "guard_violations": {"upi_window": 1}}
     assert not judge({**OURS, "truth": broken}, BASELINES).passed

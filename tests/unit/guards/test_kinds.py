@@ -1,5 +1,6 @@
 """Each kind of limit at the very instants where its answer changes."""
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -241,12 +242,15 @@ FACTS = st.builds(
 def test_the_evidence_gives_the_verdict_again(facts, seconds):
     at = NOW + seconds * SECOND
     verdict = evaluate(facts, at)
-    text = evidence_of(facts, at, verdict)
-    assert text == dumps(json.loads(text))
-    found = read_evidence(json.loads(text))
+    written = evidence_of(facts, at, verdict)
+    for text in (written.document, written.limits):
+        assert text == dumps(json.loads(text))
+    assert written.digest == hashlib.sha256(written.limits.encode()).hexdigest()
+    assert json.loads(written.document)["limits"] == written.digest
+    found = read_evidence(json.loads(written.document) | {"rows": json.loads(written.limits)})
     assert (found.facts, found.at, found.verdict) == (facts, at, verdict)
     assert found.again() == verdict
-    assert evidence_of(found.facts, found.at, found.again()) == text
+    assert evidence_of(found.facts, found.at, found.again()) == written
 
 
 @given(FACTS, st.integers(0, 20 * 86400))

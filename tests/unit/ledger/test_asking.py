@@ -29,7 +29,7 @@ EVENT = Observation(
 def row(**more):
     return SimpleNamespace(
         **{"told": True, "due_minor": 1000, "due_rank": 0, "psp_retries": False,
-           "refunded_minor": None} | more
+           "refunded_minor": None, "elsewhere": False} | more
     )  # fmt: skip
 
 

@@ -29,9 +29,10 @@ class Node:
 
 
 class AnalyticsUnavailable(TinkoError):
-    """ClickHouse did not answer or refused. Nothing is lost: the next run carries it."""
+    """ClickHouse or the lake's S3 did not answer or refused. Nothing is lost: the next run carries
+    it."""
 
-    code, status, title = "analytics_unavailable", 503, "ClickHouse did not do what was asked"
+    code, status, title = "analytics_unavailable", 503, "Analytics did not do what was asked"
 
 
 class AnalyticsSchemaChanged(TinkoError):

@@ -1,35 +1,36 @@
-"""The sink: what changed in the ledger goes to ClickHouse, in bounded batches, once.
+"""The sink: what changed in the ledger goes to ClickHouse and to the lake, in batches, once.
 
-No Postgres transaction is open while ClickHouse is spoken to. The watermark moves only after
-ClickHouse accepted a batch; a batch that is sent again carries the same deduplication token, and
-rows that arrive twice replace themselves (ReplacingMergeTree by row_version).
+Each target has watermarks of its own, so that none waits for another. A watermark moves only after
+its target accepted a batch; a batch that is sent again carries the same token, and rows that arrive
+twice are one row by their row_version. What waits decides the size of a batch: a few rows from hour
+to hour, full ones when everything is carried again. No Postgres transaction is open while a target
+is spoken to.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
-from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine
 
-from tinko_pipelines.core.analytics.clickhouse import DATABASE
-from tinko_pipelines.core.analytics.errors import reaching_clickhouse
+from tinko_pipelines.core.analytics.changes import Ledger
+from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable, WatermarkAhead
 from tinko_pipelines.core.analytics.relations import RELATIONS, Relation
-from tinko_pipelines.core.analytics.watermark import advance, window
-from tinko_pipelines.core.clock import Clock, WallClock
-from tinko_pipelines.core.db.engine import unit_of_work
-from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.errors import SettingsError
-from tinko_pipelines.core.settings import Settings, get_settings
+from tinko_pipelines.core.analytics.targets import ClickHouse, Target, opened, wanted
+from tinko_pipelines.core.analytics.watermark import advance, rewind, window
+from tinko_pipelines.core.clock import Clock
+from tinko_pipelines.core.recovery.points import Point, no_point
+from tinko_pipelines.core.settings import Settings
 
-BATCH_ROWS = 20_000
-_LOWEST_KEY = "00000000-0000-0000-0000-000000000000"
-# what a value of ANALYTICS_SINK_TYPE means; S3 is refused rather than silently left out
-_ENABLED = {"clickhouse": True, "none": False}
+# a page of the widest relation is some 40 MB; two are in memory at once
+BATCH_ROWS = 100_000
+# where a test may kill the process: before, while and after a target takes a batch, and between
+LABELS = ("read", "sending", "accepted", "advanced", "reporting", "reported")
 
 log = logging.getLogger(__name__)
 
@@ -44,118 +45,111 @@ class Carried:
 
 
 def enabled(settings: Settings | None = None) -> bool:
-    """Whether ANALYTICS_SINK_TYPE asks for this sink. To be called at start-up.
+    """Whether ANALYTICS_SINK_TYPE asks for ClickHouse, which the marts stand on.
 
-    Raises SettingsError for `s3` and `both`, which this version cannot do.
+    Raises SettingsError where it asks for what the settings do not name.
     """
-    kind = (settings or get_settings()).analytics_sink_type
-    try:
-        return _ENABLED[kind]
-    except KeyError:
-        raise SettingsError(
-            f"ANALYTICS_SINK_TYPE: {kind} is not supported yet; set it to {' or '.join(_ENABLED)}"
-        ) from None
+    return ClickHouse.name in wanted(settings)
 
 
-def run(
-    engine: Engine, client: Client, clock: Clock, settings: Settings | None = None
-) -> dict[str, int]:
-    """Carry every relation; the rows carried, by relation. Empty where the sink is set to none.
+def run_wanted(
+    engine: Engine, clock: Clock, settings: Settings | None = None, *, again: bool = False
+) -> dict[str, dict[str, int]]:
+    """Carry every relation to every target that the settings ask for; rows by target and relation.
 
-    Raises SettingsError, AnalyticsUnavailable (nothing is lost: run again), WatermarkAhead.
+    A target that is away does not keep the others waiting. `again` begins at the first row: what
+    is still there is replaced by itself. Raises SettingsError, and at the end AnalyticsUnavailable
+    that says of each target why it was not carried to (nothing is lost: run again).
     """
-    if not enabled(settings):
-        log.info("ANALYTICS_SINK_TYPE is none: nothing is carried to ClickHouse")
-        return {}
-    return {relation.name: carry(engine, client, relation, clock).rows for relation in RELATIONS}
+    carried, away = {}, []
+    for name in wanted(settings):
+        if again:
+            rewind(engine, name)
+        try:
+            with opened(name, settings) as target:
+                carried[name] = run(engine, target, clock)
+        except (AnalyticsUnavailable, WatermarkAhead) as error:
+            log.warning("%s is left for the next run: %s", name, error.detail)
+            away.append(error.detail)
+    if away:
+        raise AnalyticsUnavailable("; ".join(away))
+    return carried
+
+
+def run(engine: Engine, target: Target, clock: Clock) -> dict[str, int]:
+    """Carry every relation to `target`; the rows carried, by relation.
+
+    Raises AnalyticsUnavailable (nothing is lost: run again), WatermarkAhead.
+    """
+    return {relation.name: carried.rows for relation, carried in each(engine, target, clock)}
 
 
 def carry(
     engine: Engine,
-    client: Client,
+    target: Target,
     relation: Relation,
     clock: Clock,
     batch_rows: int = BATCH_ROWS,
 ) -> Carried:
-    """Carry what changed or left one relation since its watermark, `batch_rows` at a time.
+    """Carry one relation. Raises as `run`."""
+    ((_, carried),) = each(engine, target, clock, [relation], batch_rows)
+    return carried
 
-    A run that is cut off goes on at the transaction of its last accepted batch.
+
+def each(
+    engine: Engine,
+    target: Target,
+    clock: Clock,
+    relations: Iterable[Relation] = RELATIONS,
+    batch_rows: int = BATCH_ROWS,
+    point: Point = no_point,
+) -> Iterator[tuple[Relation, Carried]]:
+    """Carry one relation after the other, `batch_rows` at a time; each as soon as it is carried.
+
+    A run that is cut off goes on after its last accepted batch. Raises as `run`.
     """
-    low, high = window(engine, relation)
+    with Ledger.of(engine) as ledger:
+        for relation in relations:
+            yield relation, _carry(engine, ledger, target, relation, clock, batch_rows, point)
+
+
+def _carry(
+    engine: Engine,
+    ledger: Ledger,
+    target: Target,
+    relation: Relation,
+    clock: Clock,
+    batch_rows: int,
+    point: Point,
+) -> Carried:
+    """What changed or left `relation` since the target's watermark."""
+    low, high = window(engine, target.name, relation)
     rows = batches = 0
-    # before anything moves the watermark past them
-    for table in _batches(engine, relation.deletions(), low, high, batch_rows):
-        _insert(client, relation, table)
-        rows, batches = rows + len(table), batches + 1
-    for table in _batches(engine, relation, low, high, batch_rows):
-        _insert(client, relation, table)
-        rows, batches = rows + len(table), batches + 1
-        # the last transaction of a batch may go on in the next one: it is not done yet
-        last = table["row_version"][-1].as_py()
-        advance(engine, relation, last, len(table), clock.now())
-    if high > low:
-        advance(engine, relation, high, 0, clock.now())
-    _report(client, relation, high, rows)
+    for page in ledger.ahead(relation, low, high, batch_rows):
+        point("read")
+        # tombstones first: a row that came back in the same transaction stays
+        tables = [one for one in (*page.gone, page.rows) if len(one)]
+        for table in tables:
+            point("sending")
+            target.accept(relation, table, token(relation, table))
+            point("accepted")
+        brought = sum(map(len, tables))
+        advance(engine, target.name, relation, page.below, brought, clock.now())
+        point("advanced")
+        rows, batches = rows + brought, batches + len(tables)
+    point("reporting")
+    target.report(relation, high, rows)
+    point("reported")
     return Carried(rows, batches, high)
-
-
-def _batches(
-    engine: Engine, relation: Relation, low: int, high: int, size: int
-) -> Iterator[pa.Table]:
-    """Pages by (row_version, key), each read in a transaction of its own.
-
-    A row that changes between two pages leaves the range; the next run finds it past `high`.
-    """
-    after_version, after_key = low, _LOWEST_KEY
-    while True:
-        with unit_of_work(engine) as connection:
-            found = connection.execute(
-                query("analytics", relation.query),
-                {
-                    "relation": relation.name,
-                    "low": low,
-                    "high": high,
-                    "after_version": after_version,
-                    "after_key": after_key,
-                    "size": size,
-                },
-            ).fetchall()
-        if not found:
-            return
-        table = relation.table(found)
-        yield table
-        if len(found) < size:
-            return
-        after_version = table["row_version"][-1].as_py()
-        after_key = table[relation.key][-1].as_py()
-
-
-def _insert(client: Client, relation: Relation, table: pa.Table) -> None:
-    with reaching_clickhouse(f"carrying {len(table)} rows of {relation.name}"):
-        client.insert_arrow(
-            relation.name,
-            table,
-            database=DATABASE,
-            settings={"insert_deduplication_token": token(relation, table)},
-        )
 
 
 def token(relation: Relation, table: pa.Table) -> str:
     """The name of a batch: the same rows in the same versions always have the same one."""
-    digest = hashlib.sha256(f"{relation.name}:{','.join(table.column_names)}".encode())
-    for key, version in zip(
-        table[relation.key].to_pylist(), table["row_version"].to_pylist(), strict=True
-    ):
-        digest.update(f"{key}:{version};".encode())
+    keys = table[relation.key].combine_chunks()
+    _, offsets, letters = keys.buffers()
+    ends = np.frombuffer(offsets, np.int32)[keys.offset : keys.offset + len(keys) + 1]
+    digest = hashlib.sha256(f"{relation.name}:{','.join(table.column_names)}:".encode())
+    digest.update(np.diff(ends))
+    digest.update(memoryview(letters)[ends[0] : ends[-1]])
+    digest.update(table["row_version"].to_numpy())
     return digest.hexdigest()
-
-
-def _report(client: Client, relation: Relation, position: int, rows: int) -> None:
-    """Tell ClickHouse how far it has come, for source freshness and for the mart's position."""
-    with reaching_clickhouse(f"reporting the position of {relation.name}"):
-        client.insert(
-            "sink_positions",
-            [[relation.name, position, rows, WallClock().now()]],
-            column_names=["relation", "position", "row_count", "carried_at"],
-            database=DATABASE,
-        )

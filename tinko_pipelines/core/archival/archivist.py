@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
+from tinko_pipelines.core.analytics.targets import wanted
 from tinko_pipelines.core.archival.model import Target
 from tinko_pipelines.core.archival.plan import Policy, Step, plan
 from tinko_pipelines.core.archival.records import Hand
@@ -22,7 +23,8 @@ from tinko_pipelines.core.settings import Settings
 @dataclass(frozen=True)
 class Archivist:
     """What archival works with. `owner` detaches and drops, `worker` sees every tenant; `store` is
-    None where no bucket is set. `carrying`: analytics is to carry rows before they leave."""
+    None where no bucket is set. `carrying`: the analytics targets that are to have rows before
+    they leave."""
 
     owner: Engine
     worker: Engine
@@ -31,7 +33,7 @@ class Archivist:
     hand: Hand
     retention_days: int
     may_discard: bool = False
-    carrying: bool = False
+    carrying: tuple[str, ...] = ()
     wall: WallClock = WallClock()  # noqa: RUF009 (it has no state)
     point: Point = no_point
     lock_timeout: str = "60s"
@@ -49,7 +51,7 @@ class Archivist:
             hand=Hand.of(actor),
             retention_days=settings.partition_retention_days,
             may_discard=settings.archive_drop_without_store,
-            carrying=settings.analytics_sink_type in ("clickhouse", "both"),
+            carrying=wanted(settings),
         )
 
     def with_store(self, store: ArchiveStore | None) -> Archivist:

@@ -21,7 +21,7 @@ from tinko_pipelines.core.archival.hashing import Hashes
 from tinko_pipelines.core.errors import SettingsError
 
 # microseconds from 1970, where Arrow counts from, to 2000, where Postgres does
-_EPOCH_2000 = 946_684_800_000_000
+EPOCH_2000 = 946_684_800_000_000
 _BETWEEN = "\x1f"  # of the elements of an array; the ids in them are printable
 _READ = text(
     "select attname, format_type(atttypid, null) as kind from pg_attribute"
@@ -106,7 +106,7 @@ def _words(values: pa.Array, seeds: Hashes) -> Hashes:
 def _instant(values: pa.Array, seeds: Hashes) -> Hashes:
     if values.type.unit != "us":
         raise TypeError(f"{values.type} is not in microseconds")
-    return hashing.hash_int64(_int64(values) - _EPOCH_2000, seeds)
+    return hashing.hash_int64(_int64(values) - EPOCH_2000, seeds)
 
 
 def _int64(values: pa.Array) -> NDArray[np.int64]:

@@ -1,8 +1,9 @@
 """A stream of rows into Parquet files, one organisation each, in bounded memory.
 
-Rows of all organisations come mixed. Each batch is split; an organisation's rows wait until they
-make a row group, and the largest go first when all that waits is too much. A file that is full, or
-one too many that are open, is closed and handed on.
+Rows of all organisations come mixed, as Postgres's binary COPY has them. Each batch is split; an
+organisation's rows wait until they make a row group and are decoded only then, and the largest go
+first when all that waits is too much. A file that is full, or one too many that are open, is closed
+and handed on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tinko_pipelines.core.archival.columns import plain
+from tinko_pipelines.core.archival import decoding
+from tinko_pipelines.core.archival.columns import Column, plain
 
 _MEBIBYTE = 1024 * 1024
 GROUP_ROWS = 65_536
 GROUP_BYTES = 12 * _MEBIBYTE
 WAITING_BYTES = 48 * _MEBIBYTE
-FILE_BYTES = 32 * _MEBIBYTE
+FILE_BYTES = 16 * _MEBIBYTE
 OPEN_FILES = 64
 # few different values: the rest is not worth a dictionary
 _FEW = 0.05
@@ -57,17 +59,18 @@ class _File:
 
 @dataclass
 class _Waiting:
-    batches: list[pa.RecordBatch] = field(default_factory=list)
+    batches: list[pa.BinaryArray] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
 
 
 @dataclass
 class PartWriter:
-    """Writes batches into `folder` and gives every finished file to `hand_on`, which owns it."""
+    """Writes rows of `columns` into `folder` and gives every finished file to `hand_on`, which
+    owns it."""
 
     folder: Path
-    schema: pa.Schema
+    columns: Sequence[Column]
     hand_on: Callable[[Part], None]
     file_bytes: int = FILE_BYTES
     _waiting: dict[bytes, _Waiting] = field(default_factory=dict)
@@ -76,16 +79,14 @@ class PartWriter:
     _numbers: dict[bytes, int] = field(default_factory=dict)
     _options: dict[str, Any] = field(default_factory=dict)
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        if not self._options:
-            self._options = options_for(batch)
-        size = batch.nbytes / max(1, len(batch))
-        for org, rows in split(batch):
+    def write(self, batch: pa.BinaryArray) -> None:
+        """Take rows as binary COPY has them. Raises decoding.RowsMalformed."""
+        for org, rows in split(batch, self.columns):
             waiting = self._waiting.setdefault(org, _Waiting())
             waiting.batches.append(rows)
             waiting.rows += len(rows)
-            waiting.bytes += int(len(rows) * size)
-            self._waiting_bytes += int(len(rows) * size)
+            waiting.bytes += rows.nbytes
+            self._waiting_bytes += rows.nbytes
             if waiting.rows >= GROUP_ROWS or waiting.bytes >= GROUP_BYTES:
                 self._write_group(org)
         while self._waiting_bytes > WAITING_BYTES:
@@ -107,9 +108,12 @@ class PartWriter:
     def _write_group(self, org: bytes) -> None:
         waiting = self._waiting.pop(org)
         self._waiting_bytes -= waiting.bytes
+        rows = decoding.decode(decoding.join(waiting.batches), self.columns)
+        if not self._options:
+            self._options = options_for(rows)
         file = self._file(org)
-        file.writer.write_table(pa.Table.from_batches(waiting.batches), GROUP_ROWS)
-        file.rows += waiting.rows
+        file.writer.write_batch(rows, GROUP_ROWS)
+        file.rows += len(rows)
         if file.path.stat().st_size >= self.file_bytes:
             self._close(org)
 
@@ -121,7 +125,7 @@ class PartWriter:
             self._close(next(iter(self._open)))
         number = self._numbers[org] = self._numbers.get(org, 0) + 1
         path = self.folder / f"{org.hex()}-{number:04d}.parquet"
-        writer = pq.ParquetWriter(path, self.schema, **self._options)
+        writer = pq.ParquetWriter(path, decoding.schema_of(self.columns), **self._options)
         self._open[org] = _File(path, number, writer)
         return self._open[org]
 
@@ -133,20 +137,23 @@ class PartWriter:
         self.hand_on(Part(org_id, file.number, file.path, file.rows, size, sha256_of(file.path)))
 
 
-def split(batch: pa.RecordBatch) -> Iterator[tuple[bytes, pa.RecordBatch]]:
-    """The rows of `batch` by organisation, in their order; each share has memory of its own."""
-    orgs = plain(batch.column("org_id")).dictionary_encode()
+def split(
+    rows: pa.BinaryArray, columns: Sequence[Column]
+) -> Iterator[tuple[bytes, pa.BinaryArray]]:
+    """The rows by organisation, in their order; each share has memory of its own."""
+    place = [one.name for one in columns].index("org_id")
+    orgs = decoding.one_of(rows, columns, place).storage.dictionary_encode()
     names = orgs.dictionary.to_pylist()
     if len(names) == 1:
-        yield names[0], batch
+        yield names[0], rows
         return
     codes = orgs.indices.to_numpy()
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     for number, name in enumerate(names):
         start = int(ends[number - 1]) if number else 0
-        rows = pa.array(order[start : int(ends[number])])
-        yield name, pc.take(batch, rows, boundscheck=False)
+        share = pa.array(order[start : int(ends[number])])
+        yield name, rows.take(share)
 
 
 def options_for(sample: pa.RecordBatch) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, text
@@ -49,12 +49,12 @@ def survey(
     connection: Connection,
     policy: Policy,
     *,
-    carrying: bool,
+    carrying: Sequence[str],
     only: Collection[Target] | None = None,
 ) -> list[Standing]:
     """Months that are attached, and those a broken-off run has left apart. `connection` sees every
-    tenant (tinko_worker); `carrying`: analytics is to carry the ledger before it leaves; `only`:
-    no other month is looked at.
+    tenant (tinko_worker); `carrying`: the analytics targets that are to have the ledger before it
+    leaves; `only`: no other month is looked at.
 
     The rows of a month that is too young are the planner's estimate, of any other counted.
     """
@@ -74,7 +74,7 @@ def _attached(
     connection: Connection,
     policy: Policy,
     known: Mapping[Target, Record],
-    carrying: bool,
+    carrying: Sequence[str],
     only: Collection[Target] | None,
 ) -> Iterator[Standing]:
     for relation in PARTITIONED:
@@ -94,11 +94,11 @@ def _attached(
 
 
 def look(
-    connection: Connection, target: Target, policy: Policy, *, carrying: bool
+    connection: Connection, target: Target, policy: Policy, *, carrying: Sequence[str]
 ) -> tuple[int, dict[Hold, int]]:
     """The rows of a month, and how many rows or debts each reason keeps here."""
     bounds = {"low": target.low, "high": target.high}
-    extra = {"unfinished": _UNFINISHED, "carrying": carrying}
+    extra = {"unfinished": _UNFINISHED, "carrying": list(carrying)}
     own = query("archival", f"rows_held_{target.relation}")
     wanted = {name: extra[name] for name in _ASKED[target.relation]}
     counted = dict(connection.execute(own, bounds | wanted).mappings().one())

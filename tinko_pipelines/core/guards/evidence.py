@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from tinko_pipelines.core.canonical import dumps, from_plain, to_json
@@ -15,11 +17,11 @@ from tinko_pipelines.core.guards.rows import Limit, covering, limit
 
 # equal values are written alike: whatever their zone, instants are written in UTC
 _once = lru_cache(maxsize=10_000)(to_json)
-_NAMES = sorted(one.name for one in fields(Facts))
-_BEFORE, _AFTER = (
-    [name for name in _NAMES if name < "counted"],
-    [name for name in _NAMES if name > "counted"],
-)
+# what differs between attempts; the rest of their facts is the same for many
+_OWN = frozenset({"amount", "counted", "instrument_key"})
+_NAMES = tuple(sorted(one.name for one in fields(Facts)))
+_SHARED = tuple(name for name in _NAMES if name not in _OWN)
+_shared = attrgetter(*_SHARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +38,44 @@ class Evidence:
         return evaluate(self.facts, self.at, self.rows)
 
 
-def evidence_of(facts: Facts, at: datetime, verdict: Verdict) -> str:
-    """The canonical JSON that is stored with an attempt: instant, facts, whole rows, verdict.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Evidence in canonical JSON: `document` is the attempt's own and names the `limits`, whole
+    rows that thousands of attempts share, by their `digest` (SHA-256, hex)."""
 
-    What dumps() would write of all. But rows, verdicts and what a card has seen are the same for
-    many attempts, and are not written anew for each.
-    """
-    rows = ",".join([row.document(at) for row in covering(facts)])
-    return (
-        f'{{"at":{_once(at)},"facts":{_facts(facts)},"rows":[{rows}],"verdict":{_once(verdict)}}}'
-    )
+    document: str
+    digest: str
+    limits: str
 
 
-def _facts(facts: Facts) -> str:
+def evidence_of(facts: Facts, at: datetime, verdict: Verdict) -> Written:
+    """What an attempt keeps: instant, facts, limits, verdict. Parts that are the same for many
+    attempts are not written anew for each."""
+    limits = f"[{','.join([row.document(at) for row in covering(facts)])}]"
+    digest = _digest(limits)
     counted = ",".join([_once(one) for one in facts.counted])
-    before, after = _part(facts, _BEFORE), _part(facts, _AFTER)
-    return f'{before[:-1]},"counted":[{counted}],{after[1:]}'
+    said = _facts(_shared(facts)) % (facts.amount, counted, dumps(facts.instrument_key))
+    document = f'{{"at":{_once(at)},"facts":{said},"limits":"{digest}","verdict":{_once(verdict)}}}'
+    return Written(document, digest, limits)
 
 
-def _part(facts: Facts, names: Sequence[str]) -> str:
-    return dumps({name: getattr(facts, name) for name in names})
+@lru_cache(maxsize=1000)
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=10_000)
+def _facts(shared: tuple[Any, ...]) -> str:
+    """Facts with places for those of each attempt, in the order of their names."""
+    values = dict(zip(_SHARED, shared, strict=True))
+    said = {name: to_json(value).replace("%", "%%") for name, value in values.items()}
+    said |= {"amount": "%d", "counted": "[%s]", "instrument_key": "%s"}
+    return "{" + ",".join([f'"{name}":{said[name]}' for name in _NAMES]) + "}"
 
 
 def read_evidence(document: Mapping[str, Any]) -> Evidence:
-    """What evidence_of wrote, as JSON was read. Raises ValueError or SettingsError where it is
-    damaged."""
+    """What evidence_of wrote, as JSON was read, its limits as `rows`. Raises ValueError or
+    SettingsError where it is damaged."""
     try:
         return Evidence(
             at=datetime.fromisoformat(document["at"]),

@@ -19,7 +19,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRejected
 from tinko_pipelines.core.ledger.refs import due_rank
-from tinko_pipelines.core.psp.types import Observation, PaymentStatus, RefKind
+from tinko_pipelines.core.psp.types import DoorStatus, Observation, PaymentStatus, RefKind
 from tinko_pipelines.core.tenants.desk import Seat
 
 log = logging.getLogger(__name__)
@@ -112,6 +112,9 @@ def needs_asking(one: Observation, known: Standing, answered: Answered) -> bool:
     standing = [known[ref.object_id] for ref in one.refs if ref.object_id in known]
     if not standing or _dispute_unknown(one, known):
         return True
+    if any(row.elsewhere for row in standing):
+        # the debt is another PSP's: of this one only its payments count, and they must be known
+        return not one.payments and any(door.status is DoorStatus.PAID for door in one.doors)
     if any(_contradicts(one, row) for row in standing):
         return True
     return failed and not any(row.told for row in standing) and not said

@@ -24,10 +24,11 @@ from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.disputes import dispute_key
 from tinko_pipelines.core.ledger.payments import STATE_OF
+from tinko_pipelines.core.ledger.refs import refs_at
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.payload import instant
-from tinko_pipelines.core.psp.types import Observation, ParsedEvent, PaymentSeen, Ref, RefKind
+from tinko_pipelines.core.psp.types import Observation, ParsedEvent, PaymentSeen
 from tinko_pipelines.core.tenants.desk import Seat
 
 EVENT_TYPE = "heal.object"
@@ -68,14 +69,12 @@ def reread_disputed(engine: Engine, seat: Seat, clock: Clock) -> int:
     connection_id = seat.account.connection_id
     with unit_of_work(engine) as connection:
         debts = connection.scalars(
-            query("inbox", "open_disputes"), {"connection_id": connection_id}
+            query("inbox", "open_disputes"), {"keys": dispute_key(connection_id)}
         ).all()
     for obligation_id in debts:
         with unit_of_work(engine) as connection:
-            rows = connection.execute(
-                query("ledger", "refs_of"), {"obligation_id": obligation_id}
-            ).all()
-        seen = seat.adapter.read(tuple(Ref(RefKind(row.kind), row.object_id) for row in rows))
+            refs = refs_at(connection, obligation_id, connection_id)
+        seen = seat.adapter.read(refs)
         with unit_of_work(engine) as connection:
             lock_refs(connection, seat.account, [seen])
             apply_observation(connection, seat.account, seen, clock.now())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -69,7 +69,9 @@ def apply_observation(
     found = resolve_obligation(connection, account, seen, now)
     if found is None:
         return None
-    debt, described = _describe(connection, found, seen, now)
+    debt, described = _describe(connection, account, found, seen, now)
+    if debt.connection_id != account.connection_id:
+        seen = elsewhere(seen)
     if debt.created_at < now - MAY_BE_ARCHIVED:
         refuse_archived_debt(connection, debt.id)
     _see_doors(connection, account, debt.id, seen.doors, opened_by, now)
@@ -86,7 +88,7 @@ def apply_observation(
     payments = sorted(seen.payments, key=lambda one: (one.occurred_at, one.object_id))
     # every one of them is written, so no short cut
     changes = [record_payment(connection, account, debt.id, one, known, now) for one in payments]
-    changes.append(disputes.record(connection, debt, seen.disputes, now))
+    changes.append(disputes.record(connection, account, debt, seen.disputes, now))
     if any(changes):
         tries = connection.execute(query("ledger", "attempts_of"), owed).all()
     news = described or found.merged or any(changes)
@@ -94,10 +96,26 @@ def apply_observation(
     return found.obligation_id
 
 
+def elsewhere(seen: Observation) -> Observation:
+    """What an observation at another PSP than the debt's own may say of it (rule 7): which doors
+    there are, and what was tried and disputed there. Only its payer tries anything there, and what
+    is paid there its payments say. Pure."""
+    return Observation(
+        refs=seen.refs,
+        currency=seen.currency,
+        doors=seen.doors,
+        payments=tuple(replace(one, payer_present=True) for one in seen.payments),
+        disputes=seen.disputes,
+        notice_delivered=seen.notice_delivered,
+        notice_failed=seen.notice_failed,
+    )
+
+
 def _describe(
-    connection: Connection, found: Resolved, seen: Observation, now: datetime
+    connection: Connection, account: Account, found: Resolved, seen: Observation, now: datetime
 ) -> tuple[Row[Any], bool]:
-    """The debt, locked and as `seen` describes it, and whether that changed it."""
+    """The debt, locked and as `seen` describes it, and whether that changed it. It is described by
+    its own PSP alone."""
     customer, rank, due = seen.customer, due_rank(seen), seen.due
     said: dict[str, Any] = {
         "currency": seen.currency,
@@ -118,6 +136,8 @@ def _describe(
         debt = connection.execute(
             query("ledger", "lock_obligation"), {"id": found.obligation_id}
         ).one()
+        if debt.connection_id != account.connection_id:
+            return debt, False
         if rank > debt.due_rank:
             # the invoice says what is due, whatever its PaymentIntent is over
             due = None

@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row
 
@@ -15,14 +15,22 @@ from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.standing import Disputed
 from tinko_pipelines.core.psp.types import DisputeSeen, DisputeStatus
 
+if TYPE_CHECKING:
+    from tinko_pipelines.core.ledger.apply import Account
 
-def dispute_key(connection_id: uuid.UUID, dispute: str) -> str:
-    """What the finding of a dispute is known by."""
+
+def dispute_key(connection_id: uuid.UUID, dispute: str = "") -> str:
+    """What the finding of a dispute is known by; without one, what those of a connection begin
+    with."""
     return f"dispute:{connection_id}:{dispute}"
 
 
 def record(
-    connection: Connection, debt: Row[Any], seen: Sequence[DisputeSeen], now: datetime
+    connection: Connection,
+    account: Account,
+    debt: Row[Any],
+    seen: Sequence[DisputeSeen],
+    now: datetime,
 ) -> bool:
     """Keep what is said of disputes over payments of the locked `debt`; whether it was news.
 
@@ -38,7 +46,7 @@ def record(
                 "org_id": debt.org_id,
                 "obligation_id": debt.id,
                 "state": "open" if one.status is DisputeStatus.OPEN else "fixed",
-                "dedupe_key": dispute_key(debt.connection_id, one.object_id),
+                "dedupe_key": dispute_key(account.connection_id, one.object_id),
                 "evidence": json.dumps(
                     {
                         "dispute": one.object_id,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.keys import our_keys
 from tinko_pipelines.core.ledger.merging import merge
-from tinko_pipelines.core.psp.types import Observation, RefKind
+from tinko_pipelines.core.ledger.states import ObligationState
+from tinko_pipelines.core.psp.types import Observation, Ref, RefKind
 
 if TYPE_CHECKING:
     from tinko_pipelines.core.ledger.apply import Account
@@ -58,24 +60,74 @@ def resolve_obligation(
         strength[row.obligation_id] = min(rank, strength.get(row.obligation_id, rank))
     # the strongest ref keeps the name; of equals the older, which its UUIDv7 tells
     by_strength = sorted(strength, key=lambda one: (strength[one], one))
+    if len(by_strength) > 1:
+        by_strength = _guests_first(connection, account, by_strength)
     keeper = by_strength[0] if by_strength else _create(connection, account, seen, now)
     if keeper is None:
         return None
     for folded in by_strength[1:]:
         merge(connection, keeper, folded, now)
     if len(known) < len(seen.refs):
-        connection.execute(
-            query("ledger", "add_refs"),
-            {
-                "connection_id": account.connection_id,
-                "org_id": account.org_id,
-                "obligation_id": keeper,
-                "object_ids": [one.object_id for one in seen.refs],
-                "kinds": [one.kind.value for one in seen.refs],
-            },
-        )
+        tie(connection, account, keeper, seen.refs)
     ties = {row.object_id: row.attempt_id for row in known}
     return Resolved(keeper, ties, is_new=not by_strength, merged=len(by_strength) > 1)
+
+
+def tie(
+    connection: Connection, account: Account, obligation_id: uuid.UUID, refs: Iterable[Ref]
+) -> None:
+    """Say that these objects at `account` stand for the debt; one that is tied stays where it is.
+
+    Of a door at another PSP than the debt's nobody says so but us: call it before anything of
+    that door is written.
+    """
+    named = list(refs)
+    connection.execute(
+        query("ledger", "add_refs"),
+        {
+            "connection_id": account.connection_id,
+            "org_id": account.org_id,
+            "obligation_id": obligation_id,
+            "object_ids": [one.object_id for one in named],
+            "kinds": [one.kind.value for one in named],
+        },
+    )
+
+
+def refs_by_connection(
+    connection: Connection, obligation_id: uuid.UUID
+) -> dict[uuid.UUID, tuple[Ref, ...]]:
+    """Every PSP object of a debt, by the connection it is at."""
+    found: dict[uuid.UUID, list[Ref]] = defaultdict(list)
+    for row in connection.execute(query("ledger", "refs_of"), {"obligation_id": obligation_id}):
+        found[row.connection_id].append(Ref(RefKind(row.kind), row.object_id))
+    return {one: tuple(refs) for one, refs in found.items()}
+
+
+def refs_at(
+    connection: Connection, obligation_id: uuid.UUID, connection_id: uuid.UUID
+) -> tuple[Ref, ...]:
+    """The PSP objects of a debt at one connection."""
+    return refs_by_connection(connection, obligation_id).get(connection_id, ())
+
+
+def lock_surviving(connection: Connection, obligation_id: uuid.UUID) -> Row[Any]:
+    """The debt, locked, or the one it was merged into, however often. Raises NoResultFound."""
+    while True:
+        debt = connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id}).one()
+        if debt.state != ObligationState.SUPERSEDED:
+            return debt
+        obligation_id = connection.scalar(query("ledger", "successor"), {"id": obligation_id})
+
+
+def _guests_first(
+    connection: Connection, account: Account, debts: list[uuid.UUID]
+) -> list[uuid.UUID]:
+    """Those that are at home at another PSP first: a door here was opened for them, and what was
+    taken for a debt of this account's own is that door's."""
+    rows = connection.execute(query("ledger", "homes_of"), {"ids": debts})
+    homes = {row.id: row.connection_id for row in rows}
+    return sorted(debts, key=lambda one: homes[one] == account.connection_id)
 
 
 def _by_our_keys(connection: Connection, account: Account, seen: Observation) -> list[uuid.UUID]:

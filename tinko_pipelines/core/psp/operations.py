@@ -1,13 +1,13 @@
-"""What adapters are asked beside a charge: payments to come, captures, refunds, notices."""
+"""What adapters are asked beside a charge: payments to come, doors, captures, refunds, notices."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from tinko_pipelines.core.errors import InvalidInput
-from tinko_pipelines.core.psp.types import DoorSeen, Observation
+from tinko_pipelines.core.psp.types import CustomerSeen, DoorSeen, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,26 @@ class PaymentRequest:
     description: str | None = None
     debt: str | None = None  # an older object of the same debt
     capture: bool = True
+
+    def __post_init__(self) -> None:
+        _positive(self.amount)
+
+
+@dataclass(frozen=True, slots=True)
+class DoorRequest:
+    """A page of the PSP's own on which a payer pays `amount` (minor units), once.
+
+    `reference` is ours and unique, at most 40 characters. `debt` is an older object of the same
+    debt, at whichever PSP: people who look find it there. The caller holds the obligation's lock.
+    """
+
+    reference: str
+    amount: int
+    currency: str
+    debt: str
+    return_url: str
+    description: str | None = None
+    customer: CustomerSeen = field(default_factory=CustomerSeen)
 
     def __post_init__(self) -> None:
         _positive(self.amount)

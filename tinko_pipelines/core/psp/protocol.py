@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from tinko_pipelines.core.psp.capabilities import Capability
 from tinko_pipelines.core.psp.operations import (
     CaptureRequest,
+    DoorRequest,
     Notice,
     NoticeRequest,
     PaymentRequest,
@@ -124,6 +125,15 @@ class PspAdapter(Protocol):
     def close_door(self, door: DoorSeen) -> DoorSeen:
         """Expire or cancel `door`, read it back and say how it stands. Kinds that cannot be closed
         (order, invoice, PaymentIntent) are read back only."""
+        ...
+
+    def leave_door(self, door: DoorSeen) -> DoorSeen:
+        """`close_door` for a debt that goes on at another PSP: a bare PaymentIntent is cancelled
+        too, in a way that does not give up the debt."""
+        ...
+
+    def open_door(self, request: DoorRequest) -> HandOver:
+        """A new page for the payer of a debt that is at home elsewhere."""
         ...
 
     def hand_over(self, observation: Observation, return_url: str) -> HandOver:

@@ -1,58 +1,59 @@
-"""Data Docs: Great Expectations' own pages of a batch, in a folder or an S3 bucket."""
+"""Data Docs: Great Expectations' own pages of a batch, in a folder, and beside it in S3."""
 
 from __future__ import annotations
 
+import logging
+import mimetypes
 from pathlib import Path
-from typing import Any
 
+from tinko_pipelines.core.archival.model import ArchiveStoreError
+from tinko_pipelines.core.archival.store import ArchiveStore
 from tinko_pipelines.core.quality.expectations import Session
 from tinko_pipelines.core.settings import Settings
 
 PREFIX = "quality/data-docs"
 _SITE = "tinko"
+_INDEX = "index.html"
+log = logging.getLogger(__name__)
 
 
 def publish(session: Session, settings: Settings) -> str:
-    """Add the batch's pages to the site; where its index is, as a path or an s3:// address.
+    """Make the batch's pages; where its index is, as a path or an s3:// address.
 
-    In the bucket where S3_BUCKET is set, else in QUALITY_DOCS_DIR. Pages of earlier batches stay.
+    Great Expectations writes to folders only: the site is made anew in QUALITY_DOCS_DIR, and copied
+    to the bucket where S3_BUCKET is set, which keeps the pages of earlier batches. A bucket that
+    cannot be written to is logged and the folder named: what was checked stands.
     """
+    folder = Path(settings.quality_docs_dir).resolve()
     session.context.add_data_docs_site(
         site_name=_SITE,
         site_config={
             "class_name": "SiteBuilder",
-            "store_backend": _store(settings),
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(folder),
+            },
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
             "show_how_to_buttons": False,
         },
     )
     session.context.build_data_docs(site_names=[_SITE])
-    if settings.s3_bucket:
-        return f"s3://{settings.s3_bucket}/{PREFIX}/index.html"
-    return str(_folder(settings) / "index.html")
+    store = ArchiveStore.from_settings(settings)
+    if store is not None:
+        try:
+            _copy(folder, store)
+        except ArchiveStoreError as error:
+            log.warning("the pages of quality are in %s only: %s", folder, error.detail)
+        else:
+            return f"s3://{store.bucket}/{PREFIX}/{_INDEX}"
+    return str(folder / _INDEX)
 
 
-def _folder(settings: Settings) -> Path:
-    return Path(settings.quality_docs_dir).resolve()
-
-
-def _store(settings: Settings) -> dict[str, Any]:
-    if not settings.s3_bucket:
-        return {
-            "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(_folder(settings)),
-        }
-    secret = settings.s3_secret_key
-    access = settings.s3_access_key
-    given = {
-        "endpoint_url": settings.s3_endpoint_url,
-        "aws_access_key_id": access.get_secret_value() if access else None,
-        "aws_secret_access_key": secret.get_secret_value() if secret else None,
-    }
-    return {
-        "class_name": "TupleS3StoreBackend",
-        "bucket": settings.s3_bucket,
-        "prefix": PREFIX,
-        # what is not set is boto's to find
-        "boto3_options": {name: value for name, value in given.items() if value},
-    }
+def _copy(folder: Path, store: ArchiveStore) -> None:
+    """Bring the bucket what it has not; a batch's pages have names of their own."""
+    there = store.sizes(PREFIX)
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        key, body = f"{PREFIX}/{path.relative_to(folder).as_posix()}", path.read_bytes()
+        if path.name == _INDEX or there.get(key) != len(body):
+            kind, _ = mimetypes.guess_type(path.name)
+            store.put(key, body, kind or "application/octet-stream")

@@ -22,8 +22,8 @@ from tinko_pipelines.core.errors import PspError, PspRejected, UnknownConnection
 from tinko_pipelines.core.inbox.heal import heal
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.keys import key_of
+from tinko_pipelines.core.ledger.refs import refs_at
 from tinko_pipelines.core.psp.operations import RefundRequest, RefundStatus
-from tinko_pipelines.core.psp.types import Ref, RefKind
 from tinko_pipelines.core.reconciliation import review
 from tinko_pipelines.core.reconciliation.review import Action, RepairState
 from tinko_pipelines.core.reconciliation.vocabulary import (
@@ -112,10 +112,8 @@ def _is_still_owed(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) 
 
 def _read_debt(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> None:
     with unit_of_work(engine) as connection:
-        rows = connection.execute(
-            query("ledger", "refs_of"), {"obligation_id": finding.obligation_id}
-        ).all()
-    seen = seat.adapter.read(tuple(Ref(RefKind(row.kind), row.object_id) for row in rows))
+        refs = refs_at(connection, finding.obligation_id, seat.account.connection_id)
+    seen = seat.adapter.read(refs)
     with unit_of_work(engine) as connection:
         lock_refs(connection, seat.account, [seen])
         apply_observation(connection, seat.account, seen, clock.now())
@@ -130,9 +128,14 @@ def _heal(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> dict[s
 
 
 def _connection_of(connection: Any, finding: Row[Any]) -> uuid.UUID:
-    """The ledger's own findings name their debt, and the debt its connection."""
+    """The ledger's own findings name their debt and the payment to give back, and that payment its
+    connection."""
     found: uuid.UUID = connection.scalar(
-        query("reconciliation", "refund_wanted"), {"obligation_id": finding.obligation_id}
+        query("reconciliation", "refund_wanted"),
+        {
+            "obligation_id": finding.obligation_id,
+            "payment_id": finding.proposal.get("refund"),
+        },
     )
     return found
 

@@ -75,7 +75,9 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
     ).all()
     charges = _charges(connection, cases)
     lines = _lines(connection, charges)
-    connections = sorted({one.connection_id for one in cases})
+    # a payer may have chosen another PSP than the debt's: the money is where its charge is
+    place = {one.id: charges.get(one.id, one) for one in cases}
+    connections = sorted({one.connection_id for one in place.values()})
     payouts = _payouts(connection, connections, lines)
     by_hand = set(connection.scalars(query("reconciliation", "manual_payers"),
                                      {"connection_ids": connections}))  # fmt: skip
@@ -87,16 +89,16 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
     }
     count: Counter[str] = Counter()
     for case in cases:
-        charge = charges.get(case.id)
+        charge, where = charges.get(case.id), place[case.id]
         captured_at = None if charge is None else _captured_at(charge)
-        line = lines.get((case.connection_id, charge.psp_payment_id)) if charge else None
-        term = terms()[Psp(case.psp)]
-        until = listed.get(case.connection_id)
+        line = lines.get((where.connection_id, charge.psp_payment_id)) if charge else None
+        term = terms()[Psp(where.psp)]
+        until = listed.get(where.connection_id)
         found = standing(
             captured_at,
             line,
-            payouts[case.connection_id],
-            by_hand=case.connection_id in by_hand,
+            payouts[where.connection_id],
+            by_hand=where.connection_id in by_hand,
             # what no listing could have shown yet is not late
             overdue_before=term.overdue_before(min(now, until)) if until else _LONG_AGO,
             now=now,
@@ -198,7 +200,8 @@ def _save(
     due_on: Any,
     now: datetime,
 ) -> None:
-    carrier = payouts[case.connection_id].utr.get(found.payout_id or "")
+    where = charge or case
+    carrier = payouts[where.connection_id].utr.get(found.payout_id or "")
     values = dict.fromkeys(_LINE) if line is None else {one: getattr(line, one) for one in _LINE}
     connection.execute(
         query("reconciliation", "save_settlement"),
@@ -206,7 +209,7 @@ def _save(
         | {
             "case_id": case.id,
             "org_id": case.org_id,
-            "connection_id": case.connection_id,
+            "connection_id": where.connection_id,
             "obligation_id": case.obligation_id,
             "state": found.state.value,
             "reason": found.reason,

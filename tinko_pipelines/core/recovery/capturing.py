@@ -15,10 +15,12 @@ from tinko_pipelines.core.errors import Conflict
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.keys import key_of
+from tinko_pipelines.core.ledger.refs import refs_at
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp.operations import CaptureRequest
 from tinko_pipelines.core.psp.throttle import longest_call
-from tinko_pipelines.core.psp.types import DoorStatus, Observation, PaymentStatus, Ref, RefKind
+from tinko_pipelines.core.psp.types import DoorStatus, Observation, PaymentStatus
+from tinko_pipelines.core.recovery.elsewhere import open_elsewhere
 from tinko_pipelines.core.recovery.permission import CLOSABLE, IN_FLIGHT
 from tinko_pipelines.core.tenants.desk import Seat
 
@@ -75,11 +77,11 @@ def capture(
         connection.execute(query("ledger", "lock_obligation"), {"id": obligation_id})
         if connection.execute(query("charging", "lock_debt"), lock).one_or_none() is None:
             raise CaptureRefused("another payment of this debt is being made")
-        rows = connection.execute(
-            query("ledger", "refs_of"), {"obligation_id": obligation_id}
-        ).all()
+        home = seat.account.connection_id
+        refs = refs_at(connection, obligation_id, home)
+        elsewhere = open_elsewhere(connection, obligation_id, home)
     try:
-        seen = seat.adapter.read(tuple(Ref(RefKind(row.kind), row.object_id) for row in rows))
+        seen = seat.adapter.read(refs)
         _write(engine, seat, [seen], clock)
         with unit_of_work(engine) as connection:
             debt = connection.execute(
@@ -87,6 +89,8 @@ def capture(
             ).one()
             held = connection.execute(query("charging", "hold_door"), lock).one_or_none()
         why = "lease.lost" if held is None else may_capture(debt.state, seen, payment_id)
+        if why is None and elsewhere:
+            why = "door.open"
         if why is not None:
             raise CaptureRefused(f"{payment_id} is left to lapse: {why}")
         outcome = seat.adapter.capture(CaptureRequest(payment_id, key_of(f"capture-{payment_id}")))

@@ -11,14 +11,16 @@ import logging
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRateLimited, PspRejected, PspUnreachable
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
+from tinko_pipelines.core.ledger.refs import refs_by_connection
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp.operations import NoticeRequest
 from tinko_pipelines.core.psp.throttle import longest_call
@@ -27,12 +29,12 @@ from tinko_pipelines.core.psp.types import (
     Observation,
     Outcome,
     Ref,
-    RefKind,
 )
 from tinko_pipelines.core.recovery import attempts, breaker, notices
 from tinko_pipelines.core.recovery.announcing import ask_notice, keep_notice
 from tinko_pipelines.core.recovery.claim import Claim
-from tinko_pipelines.core.recovery.fresh import Fresh
+from tinko_pipelines.core.recovery.elsewhere import shut_elsewhere
+from tinko_pipelines.core.recovery.fresh import Fresh, Refs, is_mentioned
 from tinko_pipelines.core.recovery.outcome import record_outcome, request_for
 from tinko_pipelines.core.recovery.permission import (
     PAUSE,
@@ -70,14 +72,20 @@ class Charger:
         if claim.connection_id not in self.desk.seats:
             return self._give_back(claim, Permission(False, "connection.inactive"))
         seat = self.desk.seat(claim.connection_id)
+        known, refs = self._known(claim.obligation_id)
+        elsewhere = shut_elsewhere(
+            self.engine, self.desk, claim.obligation_id, claim.connection_id, refs, self.clock
+        )
+        if elsewhere is not None:
+            return self._give_back(claim, elsewhere)
         try:
-            fresh = self._read(seat, claim.obligation_id)
+            fresh = self._read(seat, known, refs.get(claim.connection_id, ()))
         except PspError as error:
             # nothing was sent: the PSP did not even answer a question
             paused = Permission(False, error.code, self.clock.now() + PAUSE)
             return self._give_back(claim, paused, seat, error)
         self.point("read")
-        request, permission = self._submit(seat, claim, fresh)
+        request, permission = self._submit(seat, claim, fresh, refs)
         if request is None:
             return self._give_back(claim, permission, seat)
         if isinstance(request, NoticeRequest):
@@ -89,14 +97,13 @@ class Charger:
         self.point("recorded")
         return state
 
-    def _read(self, seat: Seat, obligation_id: uuid.UUID) -> Fresh:
-        """The debt as it stands at the PSP, every other door shut and read back (rule 4)."""
+    def _known(self, obligation_id: uuid.UUID) -> tuple[Row[Any], Refs]:
         with unit_of_work(self.engine) as connection:
             known = connection.execute(query("charging", "mandate_of"), {"id": obligation_id}).one()
-            rows = connection.execute(
-                query("ledger", "refs_of"), {"obligation_id": obligation_id}
-            ).all()
-        refs = tuple(Ref(RefKind(row.kind), row.object_id) for row in rows)
+            return known, refs_by_connection(connection, obligation_id)
+
+    def _read(self, seat: Seat, known: Row[Any], refs: tuple[Ref, ...]) -> Fresh:
+        """The debt as it stands at the PSP, every other door shut and read back (rule 4)."""
         seen = seat.adapter.read(refs)
         others = other_open_doors(seen, charge_door(seen))
         for door in others:
@@ -107,7 +114,7 @@ class Charger:
         return Fresh(seen, known.mandate_ref, known.has_mandate)
 
     def _submit(
-        self, seat: Seat, claim: Claim, fresh: Fresh
+        self, seat: Seat, claim: Claim, fresh: Fresh, refs: Refs
     ) -> tuple[ChargeRequest | NoticeRequest | None, Permission]:
         """The second transaction: everything that could forbid it, then key and `submitted`; or
         that the notice before it is asked for."""
@@ -123,7 +130,7 @@ class Charger:
                 return None, Permission(False, "lease.lost")
             self.point("held")
             (standing,) = stand(connection, seat.account, [claim.attempt_id], now)
-            permission = self._permission(connection, seat, standing, seen, now)
+            permission = self._permission(connection, seat, standing, seen, refs, now)
             door = door_of(standing.attempt, seen)
             if permission.notify and door is not None:
                 if not ask_notice(connection, claim, now, wall):
@@ -148,18 +155,12 @@ class Charger:
         seat: Seat,
         standing: Standing,
         seen: Observation,
+        refs: Refs,
         now: datetime,
     ) -> Permission:
         attempt, debt = standing.attempt, standing.debt
         if debt.state in COLLECTIBLE and attempts.is_case_closed(attempt):
             return Permission(False, f"case.{attempt.case_state}")
-        mentioned = connection.scalar(
-            query("inbox", "mentions"),
-            {
-                "connection_id": seat.account.connection_id,
-                "object_ids": [ref.object_id for ref in seen.refs],
-            },
-        )
         return may_charge(
             attempt,
             debt,
@@ -167,7 +168,7 @@ class Charger:
             standing.facts(notice_required=notices.is_ours(attempt.psp, seen)),
             standing.tries,
             retry_owner=seat.retry_owner,
-            mentioned=bool(mentioned),
+            mentioned=is_mentioned(connection, {**refs, seat.account.connection_id: seen.refs}),
             now=now,
         )
 

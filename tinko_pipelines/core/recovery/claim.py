@@ -31,7 +31,8 @@ LOCKED_PAUSE = timedelta(minutes=30)  # business time until a locked debt is tri
 class Claim:
     """One attempt that is ours to make until `deadline` (this process's monotonic seconds).
 
-    `probe`: the one call that is let through to a PSP that did not answer.
+    `probe`: the one call that is let through to a PSP that did not answer. Attempts of one
+    `instrument_key` wait for each other (rule 11): whoever makes many at once keeps them together.
     """
 
     attempt_id: uuid.UUID
@@ -40,6 +41,7 @@ class Claim:
     token: uuid.UUID
     deadline: float
     probe: bool = False
+    instrument_key: str | None = None
 
 
 def claim_due(
@@ -81,6 +83,7 @@ def claim_due(
             taken[row.id],
             monotonic + lease_seconds,
             probe=row.connection_id in probes,
+            instrument_key=row.instrument_key,
         )
         for row in held
     ]

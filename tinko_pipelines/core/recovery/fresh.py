@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.psp.types import Observation
+from tinko_pipelines.core.psp.types import Observation, Ref
 from tinko_pipelines.core.recovery.permission import BRIEFLY, Permission
+
+Refs = Mapping[uuid.UUID, tuple[Ref, ...]]  # of one debt, by the connection they are at
+
+
+def is_mentioned(connection: Connection, refs: Refs) -> bool:
+    """Whether an event that is not worked off yet speaks of any of these objects (rule 8)."""
+    return any(
+        connection.scalar(
+            query("inbox", "mentions"),
+            {"connection_id": one, "object_ids": [ref.object_id for ref in its]},
+        )
+        for one, its in refs.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,15 @@
-"""Let the payer in: the debt's own page at the PSP, under the debt's lock (rules 4 and 5)."""
+"""Let the payer in: a page at a PSP for the debt, under the debt's lock (rules 4 to 7).
+
+The debt's own PSP, or another one that a rule offered and the payer chose; whichever it is, all
+doors at the other are shut and read back before one is opened.
+"""
 
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
@@ -11,36 +17,39 @@ from sqlalchemy import Connection, Engine, Row
 from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.errors import Conflict, NotFound
-from tinko_pipelines.core.failures.classifier import classify
+from tinko_pipelines.core.errors import Conflict, NotFound, PspUnreachable, UnknownConnection
 from tinko_pipelines.core.ids import new_id
-from tinko_pipelines.core.ledger.apply import Account, apply_observation, lock_refs
+from tinko_pipelines.core.ledger.refs import refs_by_connection
 from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS, AttemptState
-from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.throttle import longest_call
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorStatus,
     HandOver,
     Observation,
-    PaymentStatus,
+    Psp,
     Ref,
-    RefKind,
 )
+from tinko_pipelines.core.recovery.elsewhere import (
+    Left,
+    late_until,
+    leave,
+    open_elsewhere,
+    read_and_write,
+)
+from tinko_pipelines.core.recovery.offers import find_ways
+from tinko_pipelines.core.recovery.opening import door_elsewhere, remember
 from tinko_pipelines.core.recovery.permission import IN_FLIGHT
 from tinko_pipelines.core.settings import Settings
-from tinko_pipelines.core.tenants.connections import (
-    PspConnection,
-    find_connection,
-    load_credentials,
-)
+from tinko_pipelines.core.tenants.connections import find_connection
+from tinko_pipelines.core.tenants.desk import Seat, seat_of
 
-CALLS = 12  # that reading and handing over may make one after the other
+CALLS = 12  # that reading and handing over may make one after the other at one PSP
+LEAVING = 2 * CALLS  # the same where doors are shut and read back
 OPENING = 4  # of which opening a door takes so many
 # of these nothing more comes without the payer
 _MOVING = OPEN_ATTEMPTS - {AttemptState.REQUIRES_ACTION}
 LATER = timedelta(hours=2)
-LATE_AUTHORISATION = timedelta(days=5)  # limits.yaml, razorpay.late_authorisation
 # pages the debt has already: paying there opens nothing new
 REUSABLE = frozenset(
     {
@@ -62,6 +71,37 @@ class AttemptInFlight(Conflict):
     code, title = "attempt_in_flight", "A payment for this is being made right now"
 
 
+class NotOffered(Conflict):
+    code, title = "psp_not_offered", "This cannot be paid at that payment provider"
+
+
+class MayBeConfirmed(Conflict):
+    """`until` in `extra`: the business instant from which on the choice is free."""
+
+    code, title = "may_be_confirmed", "An earlier payment may still be confirmed by the bank"
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where a door is opened, and the PSPs that are left for it, with the debt's objects."""
+
+    debt: Row[Any]
+    target: Seat
+    others: tuple[Seat, ...]
+    refs: Mapping[uuid.UUID, tuple[Ref, ...]]
+
+    @property
+    def at_home(self) -> bool:
+        return bool(self.debt.connection_id == self.target.account.connection_id)
+
+    def refs_at(self, seat: Seat) -> tuple[Ref, ...]:
+        return self.refs.get(seat.account.connection_id, ())
+
+    def lease(self, settings: Settings) -> float:
+        """Wall seconds that all of it may take."""
+        return longest_call(settings.psp_timeout_seconds) * (CALLS + LEAVING * len(self.others))
+
+
 def open_payer_door(
     engine: Engine,
     org_id: uuid.UUID,
@@ -70,75 +110,94 @@ def open_payer_door(
     wall: WallClock,
     settings: Settings,
     return_url: str,
+    chosen: Psp | None = None,
 ) -> HandOver:
-    """Where the payer pays this debt at its PSP; what was planned for it is cancelled.
+    """Where the payer pays this debt: at its own PSP, or at the one they chose. What was planned
+    for it is cancelled.
 
     Waits out our own open attempt by refusing (AttemptInFlight), and refuses where nothing is
-    owed any more (AlreadyPaid, NotFound). May raise what the adapter raises.
+    owed any more (AlreadyPaid, NotFound), where `chosen` is not offered or the other PSP's doors
+    cannot be shut (NotOffered), and while a bank may yet confirm a try at the other one
+    (MayBeConfirmed). May raise what the adapters raise.
     """
-    token, started = new_id(wall.now()), wall.now()
-    lease_seconds = longest_call(settings.psp_timeout_seconds) * CALLS
-    deadline = wall.monotonic() + lease_seconds
+    token, started, began = new_id(wall.now()), wall.now(), wall.monotonic()
     lock = {
         "obligation_id": obligation_id,
         "org_id": org_id,
         "purpose": "door",
         "attempt_id": None,
         "token": token,
-        "lease_until": started + timedelta(seconds=lease_seconds),
         "wall": started,
     }
     with unit_of_work(engine, org_id) as connection:
-        found, refs = _take(connection, obligation_id, lock, clock)
-    account = Account(org_id, found.id, found.psp.value, found.account_id)
+        plan = _planned(connection, obligation_id, chosen, clock.now(), settings)
+        lease = plan.lease(settings)
+        _take(connection, lock | {"lease_until": started + timedelta(seconds=lease)}, clock)
     try:
-        adapter = registry.adapter(found.id, found.psp, load_credentials(found), settings)
-        seen = adapter.read(refs)
-        with unit_of_work(engine, org_id) as connection:
-            lock_refs(connection, account, [seen])
-            apply_observation(connection, account, seen, clock.now())
-            paid = _owed_or_paid(connection, obligation_id)
-            held = connection.execute(query("charging", "hold_door"), lock).one_or_none()
-        if paid is not None:
-            raise paid
+        seen = read_and_write(engine, plan.target, plan.refs_at(plan.target), clock)
+        debt = _held(engine, lock)
         _nothing_moving(seen, clock)
-        # whoever lost the lock, or is about to, opens nothing
-        if (
-            held is None
-            or wall.monotonic() + longest_call(settings.psp_timeout_seconds) * OPENING >= deadline
-        ):
+        for one in plan.others:
+            left = leave(engine, one, plan.refs_at(one), clock)
+            debt = _held(engine, lock)
+            _may_be_left(left)
+        # whoever is about to lose the lock opens nothing
+        opening = longest_call(settings.psp_timeout_seconds) * OPENING
+        if wall.monotonic() + opening >= began + lease:
             raise AttemptInFlight("this took too long; please try again")
-        hand_over = adapter.hand_over(seen, return_url)
+        if plan.at_home:
+            hand_over = plan.target.adapter.hand_over(seen, return_url)
+        else:
+            named = plan.refs[debt.connection_id][0].object_id
+            hand_over = door_elsewhere(plan.target, debt, seen, named, str(token), return_url)
         if hand_over.door is not None:
-            _remember(engine, account, hand_over, seen, clock)
+            remember(engine, plan.target, obligation_id, hand_over.door, seen, clock)
     finally:
         with unit_of_work(engine, org_id) as connection:
             connection.execute(query("charging", "unlock_debt"), {"token": token})
     return hand_over
 
 
-def _take(
+def _planned(
     connection: Connection,
     obligation_id: uuid.UUID,
-    lock: dict[str, Any],
-    clock: Clock,
-) -> tuple[PspConnection, tuple[Ref, ...]]:
-    """Take the debt's lock for a door: refused while an attempt of ours is open."""
+    chosen: Psp | None,
+    now: datetime,
+    settings: Settings,
+) -> _Plan:
+    """Where the payer may go, by what the ledger knows; nothing is written."""
     debt = _still_owed(connection, obligation_id)
-    tries = connection.execute(
-        query("ledger", "attempts_of"), {"obligation_id": obligation_id}
-    ).all()
+    way = find_ways(connection, debt.id, debt.connection_id, Psp(debt.psp), now).to(chosen)
+    if way is None:
+        raise NotOffered(f"{chosen} is not offered for this payment")
+    if way.blocked_until is not None:
+        raise _may_be_confirmed(way.blocked_until)
+    target = way.connection_id or debt.connection_id
+    refs = refs_by_connection(connection, obligation_id)
+    doubtful = open_elsewhere(connection, obligation_id, target)
+    others = []
+    for one in sorted({debt.connection_id, *refs} - {target}):
+        try:
+            others.append(seat_of(find_connection(connection, one), settings))
+        except UnknownConnection:
+            if one in doubtful or one == debt.connection_id:
+                raise PspUnreachable("a page may be open where nothing is connected now") from None
+    seat = seat_of(find_connection(connection, target), settings)
+    return _Plan(debt, seat, tuple(others), refs)
+
+
+def _take(connection: Connection, lock: Mapping[str, Any], clock: Clock) -> None:
+    """Take the debt's lock for a door: refused while an attempt of ours is open."""
+    owed = {"obligation_id": lock["obligation_id"]}
+    tries = connection.execute(query("ledger", "attempts_of"), owed).all()
     if any(one.actor == "tinko" and one.state in _MOVING for one in tries):
         raise AttemptInFlight("wait for the payment that is under way, then try again")
     if connection.execute(query("charging", "lock_debt"), lock).one_or_none() is None:
         raise AttemptInFlight("wait for the payment that is under way, then try again")
-    touched = {"obligation_id": obligation_id, "now": clock.now()}
+    touched = owed | {"now": clock.now()}
     connection.execute(query("ledger", "cancel_scheduled"), touched)
     # should the payer turn away, the case is decided anew
     connection.execute(query("ledger", "wake_case_later"), touched | {"at": clock.now() + LATER})
-    rows = connection.execute(query("ledger", "refs_of"), {"obligation_id": obligation_id}).all()
-    refs = tuple(Ref(RefKind(row.kind), row.object_id) for row in rows)
-    return find_connection(connection, debt.connection_id), refs
 
 
 def _still_owed(connection: Connection, obligation_id: uuid.UUID) -> Row[Any]:
@@ -152,13 +211,13 @@ def _still_owed(connection: Connection, obligation_id: uuid.UUID) -> Row[Any]:
     return debt
 
 
-def _owed_or_paid(connection: Connection, obligation_id: uuid.UUID) -> Conflict | None:
-    """The refusal, returned and not raised, so that what was read is committed all the same."""
-    try:
-        _still_owed(connection, obligation_id)
-    except AlreadyPaid as paid:
-        return paid
-    return None
+def _held(engine: Engine, lock: Mapping[str, Any]) -> Row[Any]:
+    """The debt, still owed after a read, while its lock is still ours."""
+    with unit_of_work(engine, lock["org_id"]) as connection:
+        debt = _still_owed(connection, lock["obligation_id"])
+        if connection.execute(query("charging", "hold_door"), lock).one_or_none() is None:
+            raise AttemptInFlight("this took too long; please try again")
+    return debt
 
 
 def _nothing_moving(seen: Observation, clock: Clock) -> None:
@@ -166,32 +225,20 @@ def _nothing_moving(seen: Observation, clock: Clock) -> None:
     if any(payment.status in IN_FLIGHT for payment in seen.payments):
         raise AttemptInFlight("a payment is with the bank; its result is to come")
     reusable = any(door.kind in REUSABLE and door.status is DoorStatus.OPEN for door in seen.doors)
-    late = [
-        payment
-        for payment in seen.payments
-        if payment.status is PaymentStatus.FAILED
-        and payment.error is not None
-        and classify(payment.error).late_authorisation
-        and payment.updated_at + LATE_AUTHORISATION > clock.now()
-    ]
     # on the same order Razorpay itself refunds a late second payment; on a new one nobody does
-    if late and not reusable:
+    if late_until(seen, clock.now()) and not reusable:
         raise AttemptInFlight("an earlier payment may still be confirmed by the bank")
 
 
-def _remember(
-    engine: Engine,
-    account: Account,
-    hand_over: HandOver,
-    seen: Observation,
-    clock: Clock,
-) -> None:
-    """A door opened by us is the debt's from the moment it exists."""
-    door = hand_over.door
-    assert door is not None
-    opened = Observation(
-        refs=(*seen.refs, Ref(RefKind(door.kind.value), door.object_id)), doors=(door,)
-    )
-    with unit_of_work(engine, account.org_id) as connection:
-        lock_refs(connection, account, [opened])
-        apply_observation(connection, account, opened, clock.now(), opened_by="tinko")
+def _may_be_left(left: Left) -> None:
+    """Whether the debt may be collected elsewhere than at a PSP that was just read and shut."""
+    if left.until is not None:
+        raise _may_be_confirmed(left.until)
+    if left.reason == "door.stays":
+        raise NotOffered("a page of this payment cannot be closed, so that no other is opened")
+    if left.reason is not None:
+        raise AttemptInFlight(f"the payment's other page is not closed: {left.reason}")
+
+
+def _may_be_confirmed(until: datetime) -> MayBeConfirmed:
+    return MayBeConfirmed("an earlier payment may still be confirmed by the bank", until=until)

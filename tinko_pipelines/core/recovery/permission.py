@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
-from tinko_pipelines.core.guards.evidence import evidence_of
+from tinko_pipelines.core.guards.evidence import Written, evidence_of
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
 from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS
 from tinko_pipelines.core.psp.types import (
@@ -51,7 +51,7 @@ class Permission:
     reason: str
     again_at: datetime | None = None
     verdict: Verdict | None = None
-    evidence: str | None = None
+    evidence: Written | None = None
     notify: bool = False
 
 
@@ -111,19 +111,21 @@ def may_charge(
 
     `tries` are all the debt's attempts, ours that are open among them.
     """
-    barred = _barred(attempt, debt, seen, retry_owner)
+    door = door_of(attempt, seen)
+    barred = _barred(attempt, debt, seen, door, retry_owner)
     if barred is not None:
         return Permission(False, barred)
-    in_the_way = _in_the_way(attempt, seen, tries, mentioned)
+    in_the_way = _in_the_way(attempt, seen, door, tries, mentioned)
     if in_the_way is not None:
         reason, pause = in_the_way
         return Permission(False, reason, now + pause)
     return _by_limits(attempt, facts, now)
 
 
-def _barred(attempt: Row[Any], debt: Row[Any], seen: Observation, retry_owner: str) -> str | None:
+def _barred(
+    attempt: Row[Any], debt: Row[Any], seen: Observation, door: DoorSeen | None, retry_owner: str
+) -> str | None:
     """What no waiting helps against, before any limit."""
-    door = door_of(attempt, seen)
     if debt.state not in COLLECTIBLE:
         return f"obligation.{debt.state}"
     if seen.psp_retries or debt.psp_retries or retry_owner != "tinko":
@@ -139,7 +141,11 @@ def _barred(attempt: Row[Any], debt: Row[Any], seen: Observation, retry_owner: s
 
 
 def _in_the_way(
-    attempt: Row[Any], seen: Observation, tries: Sequence[Row[Any]], mentioned: bool
+    attempt: Row[Any],
+    seen: Observation,
+    door: DoorSeen | None,
+    tries: Sequence[Row[Any]],
+    mentioned: bool,
 ) -> tuple[str, timedelta] | None:
     """What passes, and in how much business time it is looked at again."""
     if any(
@@ -149,7 +155,7 @@ def _in_the_way(
         return "attempt.open", PAUSE
     if any(payment.status in IN_FLIGHT for payment in seen.payments):
         return "payment.in_flight", PAUSE
-    if other_open_doors(seen, door_of(attempt, seen)):
+    if other_open_doors(seen, door):
         return "door.open", PAUSE
     if mentioned:
         return "inbox.unprocessed", BRIEFLY

@@ -25,7 +25,7 @@ GIVING_BACK = ("giving_back", "given_back")
 # between "permitted" and a later charge, where the pre-debit notice is ours to ask for
 NOTIFYING = ("asking_notice", "asked_notice", "notified", "keeping_notice", "kept_notice")
 RESOLVING = ("returning", "doubting", "asking", "asked", "concluding", "concluded")
-LABELS = (*CHARGING, *GIVING_BACK, *RESOLVING)
+LABELS = (*CHARGING, *GIVING_BACK, *NOTIFYING, *RESOLVING)
 
 
 def no_point(label: str) -> None:

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -23,7 +22,7 @@ from tinko_pipelines.core.guards.model import Counted, Facts
 from tinko_pipelines.core.ledger.apply import Account
 from tinko_pipelines.core.psp.types import ChargeRequest
 from tinko_pipelines.core.recovery.permission import Permission, facts_of
-from tinko_pipelines.core.recovery.views import as_counted, counted_on
+from tinko_pipelines.core.recovery.views import counted_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +62,24 @@ def stand(
     owed = uuids(row.obligation_id for row in rows)
     debts = connection.execute(query("ledger", "lock_obligations"), {"ids": owed}).all()
     debt_of = {debt.id: debt for debt in debts}
-    keys = sorted({row.instrument_key or "" for row in rows})
-    named = [f"{account.psp}:{account.account_id}:{key}" for key in keys]
-    connection.execute(query("charging", "lock_instruments"), {"instruments": named})
-    counted = counted_on(connection, account.psp, account.account_id, keys, now, list(debt_of))
+    # they stand still under the locks of their debts; what a card has seen does under its own
     tries: dict[uuid.UUID, list[Row[Any]]] = defaultdict(list)
     for one in connection.execute(
         query("recovery", "attempt_views"), {"obligation_ids": owed}
     ).all():
         tries[one.obligation_id].append(one)
+    keys = sorted({row.instrument_key or "" for row in rows})
+    named = [f"{account.psp}:{account.account_id}:{key}" for key in keys]
+    connection.execute(query("charging", "lock_instruments"), {"instruments": named})
+    counted = counted_on(connection, account.psp, account.account_id, keys, now, list(debt_of))
     return [
         Standing(
             row,
             debt_of[row.obligation_id],
             tuple(tries[row.obligation_id]),
-            as_counted(counted[row.instrument_key or ""], row.obligation_id),
+            counted[row.instrument_key or ""].seen_from(row.obligation_id),
         )
-        for row in sorted(rows, key=attrgetter("id"))
+        for row in rows
     ]
 
 
@@ -91,11 +91,18 @@ def submit(
     wall: datetime,
 ) -> set[uuid.UUID]:
     """Commit to sending: key, state, evidence and counters. Those whose lease still held."""
+    limits = {
+        one.permission.evidence.digest: one.permission.evidence.limits
+        for one in granted
+        if one.permission.evidence
+    }
     submitted = connection.scalars(
         query("charging", "submit"),
         {
             "ids": f"{{{','.join([one.request.attempt_id for one in granted])}}}",
             "asked": f"[{','.join(map(_asked, granted))}]",
+            "digests": list(limits),
+            "limits": list(limits.values()),
             "account_id": account.account_id,
             "now": now,
             "wall": wall,
@@ -107,16 +114,10 @@ def submit(
 def _asked(one: Granted) -> str:
     """One of the document that `submit` reads: a driver spends longer on quoting texts in arrays
     than on all else. The evidence is JSON already, and the largest part of it."""
-    request, verdict = one.request, one.permission.verdict
-    said = dumps(
-        {
-            "id": request.attempt_id,
-            "token": one.token.hex,
-            "key": request.idempotency_key,
-            "guard_rows": verdict.rows if verdict else (),
-            "amount": request.amount,
-            "currency": request.currency,
-            "door_id": request.door_id,
-        }
+    request, written = one.request, one.permission.evidence
+    evidence = written.document if written else "null"
+    return (
+        f'{{"id":"{request.attempt_id}","token":"{one.token.hex}","amount":{request.amount},'
+        f'"key":{dumps(request.idempotency_key)},"currency":{dumps(request.currency)},'
+        f'"door_id":{dumps(request.door_id)},"evidence":{evidence}}}'
     )
-    return f'{said[:-1]},"evidence":{one.permission.evidence or "null"}}}'

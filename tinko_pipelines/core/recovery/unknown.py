@@ -22,6 +22,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspUnreachable
 from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
+from tinko_pipelines.core.ledger.refs import refs_at
 from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
@@ -29,8 +30,6 @@ from tinko_pipelines.core.psp.types import (
     DoorSeen,
     DoorStatus,
     Outcome,
-    Ref,
-    RefKind,
 )
 from tinko_pipelines.core.recovery import attempts, breaker
 from tinko_pipelines.core.recovery.outcome import record_outcome, request_for
@@ -149,7 +148,8 @@ def _request_of(engine: Engine, attempt: Row[Any]) -> ChargeRequest | None:
             query("ledger", "lock_obligation"), {"id": attempt.obligation_id}
         ).one()
         doors = connection.execute(
-            query("ledger", "doors_of"), {"obligation_id": attempt.obligation_id}
+            query("ledger", "doors_of"),
+            {"obligation_id": attempt.obligation_id, "connection_id": attempt.connection_id},
         ).all()
     seen = [
         DoorSeen(DoorKind(one.kind), one.object_id, DoorStatus(one.status), one.url)
@@ -203,13 +203,11 @@ def read_pending(
 
 
 def refresh(engine: Engine, seat: Seat, obligation_id: uuid.UUID, now: datetime) -> str:
-    """Read one debt at the PSP and bring the ledger to it."""
+    """Read one debt at one PSP and bring the ledger to it."""
     with unit_of_work(engine) as connection:
-        rows = connection.execute(
-            query("ledger", "refs_of"), {"obligation_id": obligation_id}
-        ).all()
+        refs = refs_at(connection, obligation_id, seat.account.connection_id)
     try:
-        seen = seat.adapter.read(tuple(Ref(RefKind(row.kind), row.object_id) for row in rows))
+        seen = seat.adapter.read(refs)
     except PspError as error:
         log.warning("obligation %s could not be read: %s", obligation_id, error)
         return "psp.away"

@@ -24,20 +24,27 @@ from tinko_pipelines.core.recovery.case import AttemptView, CaseView
 COUNTED_SPAN = timedelta(days=31)
 
 
-@dataclass(slots=True)
-class Counter:
-    """A row of `counters`, as the guards take it: made once for all the debts on an instrument."""
+class Counters:
+    """Everyone's counted attempts on one instrument, oldest first, as the guards take them: made
+    once for all the debts on it, but for the few that are a debt's own."""
 
-    row: Row[Any]
-    same: Counted | None = None
-    other: Counted | None = None
+    def __init__(self) -> None:
+        self._rows: list[Row[Any]] = []
+        self._others: list[Counted] = []
+        self._own: dict[uuid.UUID, list[int]] = defaultdict(list)
 
-    def seen_from(self, obligation_id: uuid.UUID) -> Counted:
-        if self.row.obligation_id == obligation_id:
-            self.same = self.same or _counted(self.row, True)
-            return self.same
-        self.other = self.other or _counted(self.row, False)
-        return self.other
+    def add(self, row: Row[Any]) -> None:
+        """The next row of `counters`."""
+        self._own[row.obligation_id].append(len(self._rows))
+        self._rows.append(row)
+        self._others.append(_counted(row, False))
+
+    def seen_from(self, obligation_id: uuid.UUID) -> tuple[Counted, ...]:
+        """For a try at this debt."""
+        counted = self._others.copy()
+        for place in self._own.get(obligation_id, ()):
+            counted[place] = _counted(self._rows[place], True)
+        return tuple(counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +83,10 @@ def counted_on(
     instrument_keys: Sequence[str],
     now: datetime,
     obligation_ids: Sequence[uuid.UUID] = (),
-) -> dict[str, list[Counter]]:
+) -> dict[str, Counters]:
     """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and those at
     the given debts however old they are."""
-    found: dict[str, list[Counter]] = defaultdict(list)
+    found: dict[str, Counters] = defaultdict(Counters)
     for one in connection.execute(
         query("recovery", "counters"),
         {
@@ -90,13 +97,8 @@ def counted_on(
             "obligation_ids": uuids(obligation_ids),
         },
     ).all():
-        found[one.instrument_key].append(Counter(one))
+        found[one.instrument_key].add(one)
     return found
-
-
-def as_counted(counters: Sequence[Counter], obligation_id: uuid.UUID) -> tuple[Counted, ...]:
-    """Counter rows as the guards take them for a try at this debt."""
-    return tuple([one.seen_from(obligation_id) for one in counters])
 
 
 def _counted(row: Row[Any], same_obligation: bool) -> Counted:
@@ -137,11 +139,10 @@ def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) 
             _view(
                 one.row,
                 one.tries,
-                as_counted(
-                    counters.get((one.row.psp, one.row.account_id), {}).get(
-                        one.view.instrument_key or "", []
-                    ),
-                    one.row.obligation_id,
+                ()
+                if one.view.instrument_key is None
+                else counters[one.row.psp, one.row.account_id][one.view.instrument_key].seen_from(
+                    one.row.obligation_id
                 ),
             ),
             one.tries,

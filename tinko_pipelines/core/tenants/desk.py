@@ -29,19 +29,21 @@ class Seat:
     adapter: PspAdapter
 
 
+def seat_of(one: PspConnection, settings: Settings) -> Seat:
+    """The seat of one connection."""
+    adapter = registry.adapter(one.id, one.psp, load_credentials(one), settings)
+    return Seat(
+        Account(one.org_id, one.id, one.psp.value, one.account_id), one.retry_owner, adapter
+    )
+
+
 class Desk:
     """Seats by connection id, read once for a batch; a disabled connection has none."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         with unit_of_work(engine) as connection:
             found = list_connections(connection)
-        self.seats = {one.id: self._seat(one, settings) for one in found}
-
-    @staticmethod
-    def _seat(one: PspConnection, settings: Settings) -> Seat:
-        adapter = registry.adapter(one.id, one.psp, load_credentials(one), settings)
-        account = Account(one.org_id, one.id, one.psp.value, one.account_id)
-        return Seat(account, one.retry_owner, adapter)
+        self.seats = {one.id: seat_of(one, settings) for one in found}
 
     def seat(self, connection_id: uuid.UUID) -> Seat:
         """Raises UnknownConnection where the connection is not active (any more)."""

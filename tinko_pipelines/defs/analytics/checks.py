@@ -19,7 +19,8 @@ def mart_matches_ledger(platform: Platform, clickhouse: ClickHouseResource) -> d
     """ERROR for the first difference: these numbers go to merchants."""
     if not sink.enabled(platform.settings):
         return dg.AssetCheckResult(
-            passed=True, metadata={"skipped": "ANALYTICS_SINK_TYPE is none: there is no mart"}
+            passed=True,
+            metadata={"skipped": "ANALYTICS_SINK_TYPE has no ClickHouse: there is no mart"},
         )
     with clickhouse.client() as client:
         found = compare.mart_vs_ledger(platform.engine, client)

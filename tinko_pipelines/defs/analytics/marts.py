@@ -39,7 +39,7 @@ def dbt_models(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Build the selected models and run their tests."""
     if not sink.enabled(platform.settings):
-        context.log.info("ANALYTICS_SINK_TYPE is none: there is nothing to build on")
+        context.log.info("ANALYTICS_SINK_TYPE has no ClickHouse: there is nothing to build on")
         return
     chosen = {asset.path[-1]: asset for asset in context.selected_asset_keys}
     checks = {check.name: check for check in context.selected_asset_check_keys}
@@ -72,7 +72,7 @@ def dbt_models(
 def dbt_docs(platform: Platform, clickhouse: ClickHouseResource) -> dg.MaterializeResult:
     """Written into dbt's target folder; materialised by hand, after a change of the models."""
     if not sink.enabled(platform.settings):
-        return dg.MaterializeResult(metadata={"skipped": "ANALYTICS_SINK_TYPE is none"})
+        return dg.MaterializeResult(metadata={"skipped": "ANALYTICS_SINK_TYPE has no ClickHouse"})
     page = clickhouse.document()
     return dg.MaterializeResult(
         metadata={

@@ -1,4 +1,4 @@
-"""ClickHouse and dbt, as CLICKHOUSE_URL says."""
+"""ClickHouse and dbt, as CLICKHOUSE_URL says, and the lake in S3_BUCKET."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from pathlib import Path
 import dagster as dg
 from clickhouse_connect.driver.client import Client
 
-from tinko_pipelines.core.analytics import dbt, sink
+from tinko_pipelines.core.analytics import dbt
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
 from tinko_pipelines.core.analytics.errors import Node
+from tinko_pipelines.core.analytics.targets import Lake, wanted
+from tinko_pipelines.core.errors import SettingsError
+from tinko_pipelines.core.settings import get_settings
+from tinko_pipelines.defs.archival.resources import store_of
 
 
 class ClickHouseResource(dg.ConfigurableResource):
@@ -35,8 +39,19 @@ class ClickHouseResource(dg.ConfigurableResource):
         return dbt.document()
 
 
+class LakeResource(dg.ConfigurableResource):
+    """The Parquet lake, through dagster-aws's client."""
+
+    def target(self) -> Lake:
+        """The sink's target. Raises SettingsError where no bucket is set."""
+        store = store_of(get_settings())
+        if store is None:
+            raise SettingsError("S3_BUCKET is not set: there is no lake")
+        return Lake(store)
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
-    # a sink type that is not built yet stops the start, not the first run
-    sink.enabled()
-    return dg.Definitions(resources={"clickhouse": ClickHouseResource()})
+    # a target without an address stops the start, not the first run
+    wanted()
+    return dg.Definitions(resources={"clickhouse": ClickHouseResource(), "lake": LakeResource()})

@@ -1,10 +1,12 @@
-"""When the marts are built: hourly, and in a hurried clock whenever the ledger has moved."""
+"""When the ledger is carried and the marts are built: hourly, and in a hurried clock whenever the
+ledger has moved."""
 
 import time
 
 import dagster as dg
 
-from tinko_pipelines.core.analytics import sink, watermark
+from tinko_pipelines.core.analytics import watermark
+from tinko_pipelines.core.analytics.targets import wanted
 from tinko_pipelines.defs.analytics.carrying import GROUP
 from tinko_pipelines.defs.platform import Platform
 
@@ -15,7 +17,7 @@ analytics = dg.define_asset_job(
     "analytics",
     selection=dg.AssetSelection.groups(GROUP),
     executor_def=dg.in_process_executor,
-    description="The ledger to ClickHouse, dbt on it, and the comparison of both.",
+    description="The ledger to ClickHouse and the lake, dbt on it, and the comparison of both.",
 )
 
 
@@ -24,7 +26,7 @@ analytics = dg.define_asset_job(
 )
 def analytics_hourly(platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """Hourly, while business time is wall time."""
-    if not sink.enabled(platform.settings):
+    if not wanted(platform.settings):
         return dg.SkipReason("ANALYTICS_SINK_TYPE is none")
     if platform.clock.rate() != 1:
         return dg.SkipReason("business time is not wall time: analytics_sensor rings")
@@ -36,11 +38,11 @@ def analytics_hourly(platform: Platform) -> dg.RunRequest | dg.SkipReason:
 )
 def analytics_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """While business time is not wall time: when the ledger has moved since it was carried."""
-    if not sink.enabled(platform.settings):
+    if not wanted(platform.settings):
         return dg.SkipReason("ANALYTICS_SINK_TYPE is none")
     if platform.clock.rate() == 1:
         return dg.SkipReason("business time is wall time: analytics_hourly rings")
-    if not watermark.waiting(platform.engine):
+    if not watermark.waiting(platform.engine, wanted(platform.settings)):
         return dg.SkipReason("the ledger has not moved")
     return dg.RunRequest(run_key=str(int(time.time() // BUCKET_SECONDS)))
 

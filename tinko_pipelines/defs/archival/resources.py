@@ -18,7 +18,7 @@ class ArchiveResource(dg.ConfigurableResource):
 
     def archivist(self) -> Any:
         """core.archival's Archivist. Raises nothing where no bucket is set: the plan says so."""
-        from tinko_pipelines.core.archival.archivist import Archivist  # noqa: PLC0415 (Arrow, ADBC)
+        from tinko_pipelines.core.archival.archivist import Archivist  # noqa: PLC0415 (Arrow)
 
         settings = get_settings()
         made = Archivist.from_settings(settings, owner_engine(), worker_engine(), "dagster")

@@ -66,6 +66,8 @@ def _reconciliation(psp: Psp) -> dg.AssetsDefinition:
             *(f"{psp}_{kind}" for kind in ("payments", "refunds", "disputes")),
             f"{psp}_settlement_lines",
             f"{psp}_payouts",
+            # its blocking checks stand before the money
+            "checked_listings",
             "events",
             "attempt_outcomes",
         ],

@@ -20,10 +20,11 @@ BUCKET_SECONDS = 300
 
 reconcile = dg.define_asset_job(
     "reconcile",
-    selection=[*RECONCILIATIONS, "settlements", "reconciliation_report"],
+    selection=["checked_listings", *RECONCILIATIONS, "settlements", "reconciliation_report"],
     partitions_def=daily,
     executor_def=dg.in_process_executor,
-    description="A day's books and those of the window before it; what settled; the report.",
+    description="What was listed, checked; a day's books and those of the window before it; what"
+    " settled; the report.",
 )
 repair = dg.define_asset_job(
     "repair",

@@ -95,6 +95,16 @@ call_budgets = Table(
     Column("refilled_at", DateTime(timezone=True), nullable=False),
 )
 
+# the rows of limits that attempts were allowed on, each list once, by the SHA-256 of its text; no
+# tenant, and never archived: an attempt's evidence names its list
+guard_limits = Table(
+    "guard_limits",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    text("rows"),
+    instant("created_at"),
+)
+
 cases = Table(
     "cases",
     metadata,

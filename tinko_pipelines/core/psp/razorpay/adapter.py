@@ -9,6 +9,7 @@ from typing import Any
 from tinko_pipelines.core.psp.capabilities import CAPABILITIES
 from tinko_pipelines.core.psp.operations import (
     CaptureRequest,
+    DoorRequest,
     Notice,
     NoticeRequest,
     PaymentRequest,
@@ -73,6 +74,14 @@ class RazorpayAdapter:
     def close_door(self, door: DoorSeen) -> DoorSeen:
         """Cancel a Payment Link, read back any door."""
         return doors.close_door(self._calls, door)
+
+    def leave_door(self, door: DoorSeen) -> DoorSeen:
+        """As `close_door`: there is nothing more to close."""
+        return doors.close_door(self._calls, door)
+
+    def open_door(self, request: DoorRequest) -> HandOver:
+        """A new Payment Link."""
+        return doors.open_door(self._calls, request)
 
     def hand_over(self, observation: Observation, return_url: str) -> HandOver:
         """The page of the subscription, link, invoice or order, else a new Payment Link."""

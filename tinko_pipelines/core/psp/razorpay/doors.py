@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from tinko_pipelines.core.errors import PspRejected
+from tinko_pipelines.core.psp.operations import DoorRequest
 from tinko_pipelines.core.psp.payload import text
 from tinko_pipelines.core.psp.razorpay import mapping
 from tinko_pipelines.core.psp.razorpay.client import RazorpayCalls
@@ -105,31 +106,47 @@ def _checkout(
 
 def _new_link(calls: RazorpayCalls, seen: Observation, return_url: str) -> HandOver:
     """A Payment Link over what is left, tied to the debt by its notes. Its reference counts the
-    links before it, and Razorpay takes each reference once."""
+    links before it."""
     left = (seen.due or 0) - (seen.paid or 0)
     if left <= 0 or seen.currency is None or not seen.refs:
         raise PspRejected("nothing is left to pay, or it is not known how much")
     debt = seen.refs[0].object_id
     earlier = sum(door.kind is DoorKind.PAYMENT_LINK for door in seen.doors)
+    return open_door(
+        calls,
+        DoorRequest(
+            reference=f"{debt[:34]}-{earlier}",
+            amount=left,
+            currency=seen.currency,
+            debt=debt,
+            return_url=return_url,
+            description=seen.description,
+            customer=seen.customer,
+        ),
+    )
+
+
+def open_door(calls: RazorpayCalls, request: DoorRequest) -> HandOver:
+    """A new Payment Link, for the whole amount at once. Razorpay takes each reference once."""
     customer = {
-        "name": seen.customer.name,
-        "email": seen.customer.email,
-        "contact": seen.customer.phone,
+        "name": request.customer.name,
+        "email": request.customer.email,
+        "contact": request.customer.phone,
     }
     made = calls(
         calls.sdk.payment_link.create,
         {
-            "amount": left,
-            "currency": seen.currency,
+            "amount": request.amount,
+            "currency": request.currency,
             "accept_partial": False,
-            "reference_id": f"{debt[:34]}-{earlier}",
-            "description": seen.description or "Payment",
+            "reference_id": request.reference,
+            "description": request.description or "Payment",
             "customer": {k: v for k, v in customer.items() if v},
             # the messages are ours: no second one on top
             "notify": {"sms": False, "email": False},
             "reminder_enable": False,
-            "notes": {mapping.DEBT: debt},
-            "callback_url": return_url,
+            "notes": {mapping.DEBT: request.debt},
+            "callback_url": request.return_url,
             "callback_method": "get",
         },
     )

@@ -9,6 +9,7 @@ from typing import Any
 from tinko_pipelines.core.psp.capabilities import CAPABILITIES, Capability, lacking
 from tinko_pipelines.core.psp.operations import (
     CaptureRequest,
+    DoorRequest,
     Notice,
     NoticeRequest,
     PaymentRequest,
@@ -74,6 +75,14 @@ class StripeAdapter:
     def close_door(self, door: DoorSeen) -> DoorSeen:
         """Expire a Checkout Session, read back any door."""
         return doors.close_door(self._calls, door)
+
+    def leave_door(self, door: DoorSeen) -> DoorSeen:
+        """Expire a Checkout Session, cancel a bare PaymentIntent, read back any door."""
+        return doors.leave_door(self._calls, door)
+
+    def open_door(self, request: DoorRequest) -> HandOver:
+        """A new Checkout Session."""
+        return doors.open_door(self._calls, request)
 
     def hand_over(self, observation: Observation, return_url: str) -> HandOver:
         """The invoice's or session's own page, else a new session."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from tinko_pipelines.core.errors import PspRejected
+from tinko_pipelines.core.psp.operations import DoorRequest
 from tinko_pipelines.core.psp.payload import text
 from tinko_pipelines.core.psp.stripe import mapping
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
@@ -42,6 +43,18 @@ def close_door(calls: StripeCalls, door: DoorSeen) -> DoorSeen:
     return now
 
 
+def leave_door(calls: StripeCalls, door: DoorSeen) -> DoorSeen:
+    """`close_door`, and a bare PaymentIntent is cancelled too: the debt goes on elsewhere."""
+    if door.kind is DoorKind.PAYMENT_INTENT and door.status is DoorStatus.OPEN:
+        with suppress(PspRejected):
+            calls.post(
+                f"/v1/payment_intents/{door.object_id}/cancel",
+                # the debt goes on through another door: mapping reads this reason so
+                cancellation_reason="abandoned",
+            )
+    return close_door(calls, door)
+
+
 def hand_over(
     calls: StripeCalls, seen: Observation, return_url: str, sandbox: str | None
 ) -> HandOver:
@@ -73,13 +86,7 @@ def _sandbox_page(calls: StripeCalls, door: DoorSeen, return_url: str, sandbox: 
 
 
 def _cancel(calls: StripeCalls, door: DoorSeen) -> None:
-    with suppress(PspRejected):
-        calls.post(
-            f"/v1/payment_intents/{door.object_id}/cancel",
-            # the debt goes on through another door: mapping reads this reason so
-            cancellation_reason="abandoned",
-        )
-    now = close_door(calls, door)
+    now = leave_door(calls, door)
     if now.status is not DoorStatus.CLOSED:
         raise PspRejected(f"{door.object_id} could not be cancelled: it is {now.status}")
 
@@ -92,32 +99,43 @@ def _new_session(calls: StripeCalls, seen: Observation, return_url: str) -> Hand
         raise PspRejected("nothing is left to pay, or it is not known how much")
     debt = seen.refs[0].object_id
     earlier = sum(door.kind is DoorKind.CHECKOUT_SESSION for door in seen.doors)
-    payer = (
-        {"customer": seen.customer.ref}
-        if seen.customer.ref
-        else {"customer_email": seen.customer.email}
-        if seen.customer.email
-        else {}
+    return open_door(
+        calls,
+        DoorRequest(
+            reference=f"{debt}-{earlier}",
+            amount=left,
+            currency=seen.currency,
+            debt=debt,
+            return_url=return_url,
+            description=seen.description,
+            customer=seen.customer,
+        ),
     )
+
+
+def open_door(calls: StripeCalls, request: DoorRequest) -> HandOver:
+    """A new Checkout Session; asked again with the same request, the same one answers."""
+    customer, mark = request.customer, {mapping.DEBT: request.debt}
+    payer = {"customer": customer.ref, "customer_email": None if customer.ref else customer.email}
     made = calls.post(
         "/v1/checkout/sessions",
-        f"tinko-door-{debt}-{earlier}",
+        f"tinko-door-{request.reference}",
         mode="payment",
-        success_url=return_url,
-        cancel_url=return_url,
+        success_url=request.return_url,
+        cancel_url=request.return_url,
         line_items=[
             {
                 "quantity": 1,
                 "price_data": {
-                    "currency": seen.currency.lower(),
-                    "unit_amount": left,
-                    "product_data": {"name": seen.description or "Payment"},
+                    "currency": request.currency.lower(),
+                    "unit_amount": request.amount,
+                    "product_data": {"name": request.description or "Payment"},
                 },
             }
         ],
-        metadata={mapping.DEBT: debt},
-        payment_intent_data={"metadata": {mapping.DEBT: debt}},
-        **payer,
+        metadata=mark,
+        payment_intent_data={"metadata": mark},
+        **{name: value for name, value in payer.items() if value},
     )
     door = mapping.checkout_session(made).doors[0]
     if door.url is None:

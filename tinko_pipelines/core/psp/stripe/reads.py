@@ -24,7 +24,6 @@ from tinko_pipelines.core.psp.types import (
     RefKind,
 )
 
-_OWNERS = (DoorKind.INVOICE, DoorKind.CHECKOUT_SESSION)
 _EXPAND_INTENT = ["latest_charge", "payment_method"]
 
 
@@ -112,7 +111,8 @@ def _completed(calls: StripeCalls, seen: Observation) -> Observation:
         for invoice in _ids(merge_all([seen, *fresh]), RefKind.INVOICE)
     ]
     fresh += [mapping.invoice(invoice) for invoice in invoices]
-    found = _owned(refresh(seen, merge_all(fresh)))
+    owned = None if invoices else {object_id(one.get("payment_intent")) for one in sessions}
+    found = _owned(refresh(seen, merge_all(fresh)), owned)
     # what a merchant's session collects only its payer can pay, stored card or not (rule 5)
     in_person = not invoices and any(not text(one, "metadata", mapping.DEBT) for one in sessions)
     mandate = None if in_person else _mandate(calls, found, invoices, intents)
@@ -142,14 +142,15 @@ def _join(calls: StripeCalls, seen: Observation) -> Iterator[Observation]:
                 yield mapping.checkout_session(session)
 
 
-def _owned(seen: Observation) -> Observation:
+def _owned(seen: Observation, owned: set[str | None] | None) -> Observation:
     """A PaymentIntent of an invoice or Checkout Session is no door beside it: it is paid through
-    its owner, can neither be confirmed nor cancelled alone, and so counts as closed."""
-    if not any(door.kind in _OWNERS for door in seen.doors):
-        return seen
+    its owner, can neither be confirmed nor cancelled alone, and so counts as closed. `owned` are
+    those of sessions; None: all are an invoice's."""
     doors = tuple(
         replace(door, status=DoorStatus.CLOSED)
-        if door.kind is DoorKind.PAYMENT_INTENT and door.status is DoorStatus.OPEN
+        if door.kind is DoorKind.PAYMENT_INTENT
+        and door.status is DoorStatus.OPEN
+        and (owned is None or door.object_id in owned)
         else door
         for door in seen.doors
     )

@@ -1,0 +1,1 @@
+"""Figures: summary, series, breakdowns, heat map, cohorts, funnel, and what each of them means."""

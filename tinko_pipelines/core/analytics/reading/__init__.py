@@ -1,0 +1,1 @@
+"""Figures for people and programs: one question, answered by the marts, the ledger, or both."""
