@@ -93,6 +93,15 @@ def test_the_stronger_refs_due_wins_whichever_comes_last():
     assert merge_observations(invoice, newer).psp_retries is False
 
 
+def test_what_one_of_two_sessions_took_the_other_does_not_undo():
+    taken, idle = (
+        Observation((Ref(RefKind.CHECKOUT_SESSION, name),), 100, paid, RefKind.CHECKOUT_SESSION)
+        for name, paid in (("cs_1", 100), ("cs_2", 0))
+    )
+    assert merge_observations(taken, idle).paid == 100
+    assert merge_observations(idle, taken).paid == 100
+
+
 def test_an_end_beats_a_later_listing_of_what_is_under_way():
     failed = payment("failed", 5, error=ErrorInfo(code="x"))
     assert merge_payments(failed, payment("created", 9)).status is PaymentStatus.FAILED

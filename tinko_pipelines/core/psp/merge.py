@@ -30,16 +30,20 @@ def merge_observations(a: Observation, b: Observation) -> Observation:
     """One observation of one debt out of two, `b` being the newer.
 
     Due and paid are those of the stronger ref (DESIGN.md rule 1), of equals those of `b`; so are
-    the scalars that both say. Payments are matched by id and the newest state wins. A mandate is
-    as `b` says, where it says anything.
+    the scalars that both say. Of equals the more is paid: what one of two sessions took, the other
+    does not undo. Payments are matched by id and the newest state wins. A mandate is as `b` says,
+    where it says anything.
     """
     first, second = (b, a) if _rank(b.due_from) <= _rank(a.due_from) else (a, b)
     money = first if first.due is not None else second
+    paid = money.paid
+    if a.due_from is b.due_from:
+        paid = max((one.paid for one in (a, b) if one.paid is not None), default=None)
     mandate = b if b.has_mandate is not None else a
     return Observation(
         refs=_refs((*a.refs, *b.refs)),
         due=money.due,
-        paid=money.paid,
+        paid=paid,
         due_from=money.due_from,
         currency=either(first.currency, second.currency),
         created_at=min((at for at in (a.created_at, b.created_at) if at), default=None),
