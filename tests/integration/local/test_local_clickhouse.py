@@ -107,6 +107,13 @@ def test_raw_inserts_in_every_encoding(writer, table, fmt, block, compression):
     assert count(writer, table) == 2
 
 
+def test_an_insert_of_many_blocks_arrives_whole(writer, table):
+    # the client compresses each of its blocks apart
+    rows = [[number, "x" * 700, datetime(2026, 1, 2, tzinfo=UTC)] for number in range(20_000)]
+    writer.insert(table, rows, column_names=["i", "s", "at"])
+    assert count(writer, table) == len(rows)
+
+
 def test_values_and_selects_insert_as_plain_statements(writer, table):
     writer.command(f"insert into {table} (i, s) values (1, 'a;b'), (2, 'into outfile')")
     writer.command(f"insert into {table} (i) select number from numbers(5)")

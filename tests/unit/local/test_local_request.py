@@ -81,6 +81,14 @@ def test_bodies_are_decoded_and_answers_encoded_back(encoding):
     assert coding.choose(f"br, {encoding};q=0.5") == encoding
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "lz4", "zstd"])
+def test_a_body_may_be_compressed_part_by_part_and_not_cut_off(encoding):
+    parts = [coding.encode(one, encoding) for one in (b"select ", b"1" * 500)]
+    assert coding.decode(b"".join(parts), encoding) == b"select " + b"1" * 500
+    with pytest.raises(EngineError):
+        coding.decode(b"".join(parts)[:-5], encoding)
+
+
 @pytest.mark.parametrize(
     ("parameters", "headers", "body", "code"),
     [

@@ -5,16 +5,45 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable
+from typing import Protocol
 
 import lz4.frame
 from backports import zstd
 
 from tinko_pipelines.local.chserver.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, refused
 
+
+class _Decompressor(Protocol):
+    """What lz4 and zlib have in common: they stop at the end of a frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes | None: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _frames(new: Callable[[], _Decompressor]) -> Callable[[bytes], bytes]:
+    """Decode all the frames of a body: clients compress an insert block by block."""
+
+    def decode_all(data: bytes) -> bytes:
+        parts, rest = [], data
+        while rest:
+            decompressor = new()
+            parts.append(decompressor.decompress(rest))
+            if not decompressor.eof:
+                raise EOFError("the last frame is cut off")
+            rest = decompressor.unused_data or b""
+        return b"".join(parts)
+
+    return decode_all
+
+
+# gzip and zstd read on behind a frame's end themselves
 _DECODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
-    "deflate": zlib.decompress,
-    "lz4": lz4.frame.decompress,
+    "deflate": _frames(zlib.decompressobj),
+    "lz4": _frames(lz4.frame.LZ4FrameDecompressor),
     "zstd": zstd.decompress,
 }
 # fast levels: the peer is on the same machine
