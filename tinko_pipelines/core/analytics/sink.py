@@ -149,7 +149,7 @@ def token(relation: Relation, table: pa.Table) -> str:
     _, offsets, letters = keys.buffers()
     ends = np.frombuffer(offsets, np.int32)[keys.offset : keys.offset + len(keys) + 1]
     digest = hashlib.sha256(f"{relation.name}:{','.join(table.column_names)}:".encode())
-    digest.update(np.diff(ends))
+    digest.update(np.diff(ends).data)
     digest.update(memoryview(letters)[ends[0] : ends[-1]])
     digest.update(table["row_version"].to_numpy())
     return digest.hexdigest()
