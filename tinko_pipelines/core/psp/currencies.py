@@ -1,7 +1,8 @@
 """Which currencies a page of each PSP takes without anything being arranged first.
 
-Stripe: docs.stripe.com/currencies, presentment, read 2026-11-20; without those whose minor units it
-counts otherwise than ISO 4217 (ISK, UGX) or takes only in tens (BHD, JOD, KWD, OMR, TND).
+Stripe: the presentment currencies of docs.stripe.com/currencies as we know them, not checked one by
+one; without those whose minor units it counts otherwise than ISO 4217 (ISK, UGX) or takes only in
+tens (BHD, JOD, KWD, OMR, TND). An account may take fewer: then Stripe refuses, and nothing opens.
 Razorpay: INR; others only where international payments were switched on, which no API tells.
 """
 
