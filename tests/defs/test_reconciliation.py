@@ -170,7 +170,13 @@ def test_the_repair_that_was_asked_for_rings(stage, database):
 
 
 def test_the_day_rings_by_business_time(stage):
-    rung = jobs.reconciliation_day_sensor(dg.build_sensor_context(), platform=Platform())
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance)
+        rung = jobs.reconciliation_day_sensor(context, platform=Platform())
+        status = dg.DagsterRunStatus.STARTED
+        instance.add_run(dg.DagsterRun(job_name="reconcile", status=status))
+        again = jobs.reconciliation_day_sensor(context, platform=Platform())
+        assert isinstance(again, dg.SkipReason)
     yesterday = (LATER - timedelta(days=1)).date().isoformat()
     assert (rung.partition_key, rung.run_key) == (yesterday, f"reconcile:{yesterday}")
     assert set(rung.run_config["ops"]) == {"stripe_reconciliation", "razorpay_reconciliation"}

@@ -53,6 +53,12 @@ def _request(day: datetime, lookback_days: int) -> dg.RunRequest:
     )
 
 
+def is_under_way(context: dg.SensorEvaluationContext, job: str) -> bool:
+    """Whether a run of `job` waits or runs."""
+    runs = dg.RunsFilter(job_name=job, statuses=UNDER_WAY)
+    return context.instance.get_runs_count(runs) > 0
+
+
 def _yesterday(platform: Platform) -> datetime:
     return platform.clock.now().astimezone(UTC) - timedelta(days=1)
 
@@ -72,10 +78,15 @@ def daily_healing(platform: Platform) -> dg.RunRequest | dg.SkipReason:
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def business_day_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """The same where business time runs at another rate; each business day once."""
+def business_day_sensor(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.RunRequest | dg.SkipReason:
+    """The same where business time runs at another rate; each business day once, or less often
+    where days are shorter than a listing: the next one looks back over them."""
     if platform.clock.rate() == 1:
         return dg.SkipReason("business time is wall time: the schedule rings")
+    if is_under_way(context, heal_job.name):
+        return dg.SkipReason("a listing is under way")
     return _request(_yesterday(platform), platform.settings.reconciliation_window_days)
 
 
@@ -88,7 +99,7 @@ def reopened_days_sensor(
     context: dg.SensorEvaluationContext, platform: Platform
 ) -> dg.RunRequest | dg.SkipReason:
     """The oldest day that late data re-opened, or whose listing was cut short, is listed again."""
-    if context.instance.get_runs_count(dg.RunsFilter(job_name="heal", statuses=UNDER_WAY)):
+    if is_under_way(context, heal_job.name):
         return dg.SkipReason("a listing is under way")
     first, last = daily.start.date(), _yesterday(platform).date()
     for kinds, step in ((RECORDS, "payments"), (SETTLED, "settlement")):

@@ -12,6 +12,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import daily
+from tinko_pipelines.defs.ingestion.jobs import is_under_way
 from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.defs.reconciliation.assets import name_of
 
@@ -60,10 +61,15 @@ def daily_reconciliation(platform: Platform) -> dg.RunRequest | dg.SkipReason:
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def reconciliation_day_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """The same where business time runs at another rate; each business day once."""
+def reconciliation_day_sensor(
+    context: dg.SensorEvaluationContext, platform: Platform
+) -> dg.RunRequest | dg.SkipReason:
+    """The same where business time runs at another rate; each business day once, or less often
+    where days are shorter than a run: the next one looks back over them."""
     if platform.clock.rate() == 1:
         return dg.SkipReason("business time is wall time: the schedule rings")
+    if is_under_way(context, reconcile.name):
+        return dg.SkipReason("a reconciliation is under way")
     return _request(platform)
 
 
