@@ -7,6 +7,6 @@ from tests.proofs.prove_demo import demo
 
 @pytest.mark.timeout(900)
 def test_a_small_world_passes():
-    found = demo(seeds=(1,), repeats=0, obligations=60, days=4)
+    found = demo(seeds=(1,), repeats=0, obligations=50, days=3)
     assert not found.wrong, found
     assert len(found.numbers["seconds_each"]) == 1
