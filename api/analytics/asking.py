@@ -27,8 +27,6 @@ from tinko_pipelines.core.tenants.api_keys import KeyOwner
 
 DEFAULT_DAYS = 30
 MOST_VALUES = 50  # of one filter
-# what carries the ledger to ClickHouse; with the others the marts stand empty
-_CARRYING = frozenset({"clickhouse", "both"})
 
 CategoryName = StrEnum(  # type: ignore[misc]
     "CategoryName", [(one.name, one.value) for one in Category] + [("UNCLASSIFIED", "unclassified")]
@@ -68,7 +66,8 @@ Last = Annotated[
 def insights_of(services: Services) -> Insights:
     """Answers from ClickHouse where the sink fills it, and from Postgres. Nothing is connected."""
     store = None
-    if services.settings.analytics_sink_type in _CARRYING:
+    # without ClickHouse among the sinks the marts stand empty
+    if "clickhouse" in services.settings.analytics_sinks:
         store = Store(ClickHouseAddress.parse(services.settings.clickhouse_url))
     return Insights(services.app, services.clock, store)
 

@@ -11,11 +11,15 @@ from typing import Any
 from tinko_pipelines.core.analytics.definitions import definition
 from tinko_pipelines.core.analytics.reading.figures import Key, Totals, added, counts, ratios
 from tinko_pipelines.core.analytics.reading.insights import Answer
-from tinko_pipelines.core.analytics.reading.measures import DIMENSIONS, MEASURES, RATIOS, Unit
+from tinko_pipelines.core.analytics.reading.measures import (
+    BESIDE,
+    DIMENSIONS,
+    MEASURES,
+    RATIOS,
+    STEPS,
+    Unit,
+)
 from tinko_pipelines.core.analytics.reading.question import Span
-
-STEPS = ("failed", "reached", "reached_recovered", "reached_settled")
-BESIDE = ("retried", "asked", "recovered", "settled_debts")
 
 
 def told(answer: Answer, span: Span) -> dict[str, Any]:

@@ -310,7 +310,7 @@ for update of c;
 -- Index: ix_attempts_obligation_id.
 select
     a.obligation_id, a.connection_id, a.psp, a.psp_payment_id, a.amount_minor, a.currency,
-    a.occurred_at, a.finished_at
+    a.refunded_minor, a.occurred_at, a.finished_at
 from attempts as a
 where a.obligation_id = any(cast(:obligation_ids as uuid[])) and a.state = 'succeeded'
 order by

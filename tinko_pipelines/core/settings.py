@@ -6,6 +6,7 @@ holds a secret; `make up` makes the secrets and passes them on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal
 
@@ -14,6 +15,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tinko_pipelines.core.errors import InvalidInput, SettingsError
 from tinko_pipelines.core.failures.override_rules import parse_rules_text
+
+# what a value of ANALYTICS_SINK_TYPE means
+_SINKS: Mapping[str, tuple[str, ...]] = {
+    "clickhouse": ("clickhouse",),
+    "s3": ("s3",),
+    "both": ("clickhouse", "s3"),
+    "none": (),
+}
 
 
 class Settings(BaseSettings):
@@ -85,6 +94,11 @@ class Settings(BaseSettings):
     sentry_dsn: SecretStr | None = None
     oauth_google_client_id: str | None = None
     oauth_google_client_secret: SecretStr | None = None
+
+    @property
+    def analytics_sinks(self) -> tuple[str, ...]:
+        """The stores that ANALYTICS_SINK_TYPE asks for, by the names of the sink's targets."""
+        return _SINKS[self.analytics_sink_type]
 
     @field_validator("payment_failure_rules")
     @classmethod

@@ -17,6 +17,7 @@ from tests.integration.reconciliation.books_stage import (
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.psp.operations import RefundStatus
 from tinko_pipelines.core.psp.records import PspRecord, RecordKind
+from tinko_pipelines.core.psp.settlement import LineKind, PayoutStatus
 from tinko_pipelines.core.psp.types import DisputeStatus, PaymentStatus, Ref, RefKind
 from tinko_pipelines.core.reconciliation.run import days_that_differ, days_to_revisit
 
@@ -116,6 +117,19 @@ def test_a_payout_and_what_was_settled_without_anybody_listing_it(stage):
         ("payout_total", "payout", "po_1", 11, "open"),
         ("settled_without_capture", "settlement", "ch_8", 10, "open"),
     ]
+
+
+def test_the_money_of_a_payout_that_came_back_is_where_it_left_again(stage):
+    back = PayoutStatus.FAILED
+    stage.listed(FAILED, record(), lines=[line(payout_status=back)], payouts=[payout(status=back)])
+    stage.clock.instant = LATER + timedelta(days=14)
+    stage.listed()
+    stage.reconcile(NEXT)
+    assert [kind for kind, *_, state in stage.findings() if state == "open"] == ["unsettled"]
+    again = line("po_1", "po_2", line_id="txn_back", kind=LineKind.PAYOUT_FAILURE, payment_id=None)
+    stage.listed(lines=[again], payouts=[payout("po_2")])
+    stage.reconcile(NEXT)
+    assert [one for one in stage.findings() if one[-1] == "open"] == []
 
 
 def test_another_organisation_sees_none_of_it(stage, database):

@@ -77,6 +77,12 @@ def test_how_a_payment_stands(status, token, expected):
     )
 
 
+@pytest.mark.parametrize(("captured", "lapsed"), [(False, True), (True, False), (None, False)])
+def test_what_is_given_back_without_being_captured_lapsed(captured, lapsed):
+    (seen,) = READER.observe_object(debit(status="refunded", captured=captured)).payments
+    assert seen.lapsed is lapsed
+
+
 def test_our_notes_name_the_attempt_and_the_debt():
     notes = {"tinko_attempt": "a1", "tinko_debt": "order_Earlier"}
     seen = READER.observe_object(debit(notes=notes))

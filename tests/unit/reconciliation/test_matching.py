@@ -145,6 +145,12 @@ def test_refunds_that_no_line_shows(status, since, lines, expected):
     assert [(kind, subject) for kind, _, subject, _ in found] == expected
 
 
+def test_what_was_given_back_without_being_captured_is_nothing_to_settle():
+    lapsed = theirs(refunded_minor=1000, fee_minor=None, tax_minor=None, captured_at=None)
+    refund = {**AFTER, "object_id": "re_1", "status": "succeeded", "since": OLD}
+    assert told([lapsed], [ours(refunded_minor=1000)], refunds=[refund]) == []
+
+
 @pytest.mark.parametrize(
     ("known", "status", "expected"),
     [

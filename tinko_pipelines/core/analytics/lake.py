@@ -27,6 +27,7 @@ from tinko_pipelines.core.analytics.relations.relation import IS_DELETED
 from tinko_pipelines.core.archival.files import options_for
 from tinko_pipelines.core.archival.model import ArchiveStoreError
 from tinko_pipelines.core.clock import WallClock
+from tinko_pipelines.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from tinko_pipelines.core.archival.store import ArchiveStore
@@ -42,6 +43,13 @@ class Lake:
 
     store: ArchiveStore
     name: ClassVar[str] = "s3"
+
+    @classmethod
+    def over(cls, store: ArchiveStore | None) -> Lake:
+        """The lake in a bucket. Raises SettingsError where no bucket is set."""
+        if store is None:
+            raise SettingsError("S3_BUCKET is not set: there is no lake")
+        return cls(store)
 
     def accept(self, relation: Relation, table: pa.Table, token: str) -> None:
         key = object_key(relation, table, token)

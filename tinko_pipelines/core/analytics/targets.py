@@ -63,22 +63,13 @@ class ClickHouse:
             )
 
 
-# what a value of ANALYTICS_SINK_TYPE means
-_WANTED: Mapping[str, tuple[str, ...]] = {
-    "clickhouse": (ClickHouse.name,),
-    "s3": (Lake.name,),
-    "both": (ClickHouse.name, Lake.name),
-    "none": (),
-}
-
-
 def wanted(settings: Settings | None = None) -> tuple[str, ...]:
     """The names of the targets that ANALYTICS_SINK_TYPE asks for. To be called at start-up.
 
     Raises SettingsError where the lake is asked for and no bucket is set.
     """
     settings = settings or get_settings()
-    names = _WANTED[settings.analytics_sink_type]
+    names = settings.analytics_sinks
     if Lake.name in names and not settings.s3_bucket:
         raise SettingsError(
             f"ANALYTICS_SINK_TYPE: {settings.analytics_sink_type} needs S3_BUCKET to be set"
@@ -105,10 +96,7 @@ def _lake(settings: Settings) -> Iterator[Target]:
     # boto3 takes its time, and not every process has a lake
     from tinko_pipelines.core.archival.store import ArchiveStore  # noqa: PLC0415
 
-    store = ArchiveStore.from_settings(settings)
-    if store is None:
-        raise SettingsError("S3_BUCKET is not set: there is no lake")
-    yield Lake(store)
+    yield Lake.over(ArchiveStore.from_settings(settings))
 
 
 _OPENERS: Mapping[str, Callable[[Settings], AbstractContextManager[Target]]] = {

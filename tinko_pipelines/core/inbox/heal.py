@@ -21,10 +21,9 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import InvalidInput
 from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
-from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.disputes import dispute_key
 from tinko_pipelines.core.ledger.payments import STATE_OF
-from tinko_pipelines.core.ledger.refs import refs_at
+from tinko_pipelines.core.ledger.rereading import reread
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.payload import instant
@@ -66,18 +65,12 @@ def reaches_present(end: datetime, clock: Clock) -> bool:
 def reread_disputed(engine: Engine, seat: Seat, clock: Clock) -> int:
     """Read the debts anew over which a dispute is open: it ends weeks after it was made, in no
     listing of new objects. Returns how many there are."""
-    connection_id = seat.account.connection_id
     with unit_of_work(engine) as connection:
         debts = connection.scalars(
-            query("inbox", "open_disputes"), {"keys": dispute_key(connection_id)}
+            query("inbox", "open_disputes"), {"keys": dispute_key(seat.account.connection_id)}
         ).all()
     for obligation_id in debts:
-        with unit_of_work(engine) as connection:
-            refs = refs_at(connection, obligation_id, connection_id)
-        seen = seat.adapter.read(refs)
-        with unit_of_work(engine) as connection:
-            lock_refs(connection, seat.account, [seen])
-            apply_observation(connection, seat.account, seen, clock.now())
+        reread(engine, seat, obligation_id, clock)
     return len(debts)
 
 

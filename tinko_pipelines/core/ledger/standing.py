@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -91,14 +92,23 @@ def count(due: int, told: int, won: Sequence[Row[Any]], disputes: Iterable[Dispu
     )
 
 
-def winner(due: int, won: Sequence[Row[Any]]) -> Row[Any] | None:
-    """The capture that reached the due, of rows in the order of time; None where none did: a debt
-    paid outside of any attempt was brought back by nobody."""
-    total = 0
-    for one in won:
-        total += one.amount_minor
-        if total >= due:
-            return one
+def captured_at(won: Row[Any]) -> datetime:
+    """When a capture collected its money: what was authorised first is captured when it ended."""
+    known: list[datetime] = [one for one in (won.occurred_at, won.finished_at) if one]
+    return max(known)
+
+
+def winner(due: int, won: Iterable[Row[Any]]) -> Row[Any] | None:
+    """The capture that reached the due. What was given back counts only where what was kept does
+    not reach it. None: a debt paid outside of any attempt was brought back by nobody."""
+    in_time = sorted(won, key=captured_at)
+    for returned in (True, False):
+        total = 0
+        for one in in_time:
+            kept = one.amount_minor - (one.refunded_minor if returned else 0)
+            total += kept
+            if kept > 0 and total >= due:
+                return one
     return None
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from tinko_pipelines.core.errors import InvalidInput
-from tinko_pipelines.core.psp.types import CustomerSeen, DoorSeen, Observation
+from tinko_pipelines.core.errors import InvalidInput, PspRejected
+from tinko_pipelines.core.psp.types import CustomerSeen, DoorKind, DoorSeen, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,25 @@ class DoorRequest:
 
     def __post_init__(self) -> None:
         _positive(self.amount)
+
+    @classmethod
+    def over_rest(cls, seen: Observation, kind: DoorKind, return_url: str) -> DoorRequest:
+        """Over what is left of `seen`. Its reference counts the doors of `kind` before it: asked
+        for twice, it is the same one. Raises PspRejected where nothing is known to be left."""
+        left = (seen.due or 0) - (seen.paid or 0)
+        if left <= 0 or seen.currency is None or not seen.refs:
+            raise PspRejected("nothing is left to pay, or it is not known how much")
+        debt = seen.refs[0].object_id
+        earlier = sum(door.kind is kind for door in seen.doors)
+        return cls(
+            reference=f"{debt[:34]}-{earlier}",
+            amount=left,
+            currency=seen.currency,
+            debt=debt,
+            return_url=return_url,
+            description=seen.description,
+            customer=seen.customer,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ class PspRecord:
     """One payment, refund or dispute as the PSP shows it now. Amounts in minor units.
 
     `payment_id` is what a refund or dispute is about, and a payment's own id. `refunded` is what
-    was given back of a payment in all, 0 for the other kinds. `fee` includes `tax`; both None
+    was given back of a payment in all, 0 for the other kinds; of one that `lapsed` nothing was ever
+    captured. `fee` includes `tax`; both None
     where this PSP does not say them here.
     """
 
@@ -46,6 +47,7 @@ class PspRecord:
     currency: str
     created_at: datetime
     refunded: int = 0
+    lapsed: bool = False
     fee: int | None = None
     tax: int | None = None
     method: str = "unknown"
@@ -53,7 +55,8 @@ class PspRecord:
     @property
     def captured(self) -> bool:
         """Whether it is a payment whose money was taken."""
-        return self.kind is RecordKind.PAYMENT and self.status is PaymentStatus.SUCCEEDED
+        succeeded = self.kind is RecordKind.PAYMENT and self.status is PaymentStatus.SUCCEEDED
+        return succeeded and not self.lapsed
 
 
 def payment_record(seen: PaymentSeen, fee: int | None = None, tax: int | None = None) -> PspRecord:
@@ -67,6 +70,7 @@ def payment_record(seen: PaymentSeen, fee: int | None = None, tax: int | None = 
         currency=seen.currency,
         created_at=seen.occurred_at,
         refunded=seen.refunded or 0,
+        lapsed=seen.lapsed,
         fee=fee,
         tax=tax,
         method=seen.method,

@@ -105,6 +105,7 @@ class PaymentSeen:
     payment_method_ref: str | None = None  # what a later off-session charge would use
     payer_present: bool = False
     refunded: int | None = None  # in all, as it stands; None: not said
+    lapsed: bool = False  # given back without ever being captured: nothing of it is settled
     disputed: bool = False  # there is a dispute, or was one: `disputes` say how it stands
     door: str | None = None  # object id of the door it came through, where the PSP says
     idempotency_key: str | None = None

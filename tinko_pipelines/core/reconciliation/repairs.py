@@ -20,9 +20,8 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRejected, UnknownConnection
 from tinko_pipelines.core.inbox.heal import heal
-from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.keys import key_of
-from tinko_pipelines.core.ledger.refs import refs_at
+from tinko_pipelines.core.ledger.rereading import reread
 from tinko_pipelines.core.psp.operations import RefundRequest, RefundStatus
 from tinko_pipelines.core.reconciliation import review
 from tinko_pipelines.core.reconciliation.review import Action, RepairState
@@ -95,7 +94,7 @@ def _give_back(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> d
         if not _is_still_owed(engine, seat, finding, clock):
             return {"why": "nothing is collected twice any more"}
         made = seat.adapter.refund(request)
-    _read_debt(engine, seat, finding, clock)
+    reread(engine, seat, finding.obligation_id, clock)
     told = {"refund": made.object_id, "status": made.status.value, "amount_minor": made.amount}
     if made.status is RefundStatus.FAILED:
         return {**told, "why": made.reason or "the refund failed"}
@@ -104,19 +103,10 @@ def _give_back(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> d
 
 def _is_still_owed(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> bool:
     """Whether, on a fresh read, the ledger still proposes the very same refund."""
-    _read_debt(engine, seat, finding, clock)
+    reread(engine, seat, finding.obligation_id, clock)
     with unit_of_work(engine) as connection:
         now = review.lock(connection, finding.id)
     return now.state != FindingState.FIXED and bool(now.proposal == finding.proposal)
-
-
-def _read_debt(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> None:
-    with unit_of_work(engine) as connection:
-        refs = refs_at(connection, finding.obligation_id, seat.account.connection_id)
-    seen = seat.adapter.read(refs)
-    with unit_of_work(engine) as connection:
-        lock_refs(connection, seat.account, [seen])
-        apply_observation(connection, seat.account, seen, clock.now())
 
 
 def _heal(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> dict[str, Any]:

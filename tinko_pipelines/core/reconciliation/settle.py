@@ -18,12 +18,11 @@ from sqlalchemy import Connection, Engine, Row
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.ledger.standing import winner
+from tinko_pipelines.core.ledger.standing import captured_at, winner
 from tinko_pipelines.core.ledger.states import CASE_TRANSITIONS, CaseState, check
-from tinko_pipelines.core.psp.settlement import PayoutStatus
 from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.core.reconciliation.payouts import Payouts, read_payouts
 from tinko_pipelines.core.reconciliation.settling import (
-    Payouts,
     SettlementState,
     Standing,
     standing,
@@ -78,7 +77,8 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
     # a payer may have chosen another PSP than the debt's: the money is where its charge is
     place = {one.id: charges.get(one.id, one) for one in cases}
     connections = sorted({one.connection_id for one in place.values()})
-    payouts = _payouts(connection, connections, lines)
+    carrying = {one.payout_id for one in lines.values() if one.payout_id is not None}
+    payouts = read_payouts(connection, connections, carrying)
     by_hand = set(connection.scalars(query("reconciliation", "manual_payers"),
                                      {"connection_ids": connections}))  # fmt: skip
     listed = {
@@ -90,12 +90,12 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
     count: Counter[str] = Counter()
     for case in cases:
         charge, where = charges.get(case.id), place[case.id]
-        captured_at = None if charge is None else _captured_at(charge)
+        captured = None if charge is None else captured_at(charge)
         line = lines.get((where.connection_id, charge.psp_payment_id)) if charge else None
         term = terms()[Psp(where.psp)]
         until = listed.get(where.connection_id)
         found = standing(
-            captured_at,
+            captured,
             line,
             payouts[where.connection_id],
             by_hand=where.connection_id in by_hand,
@@ -103,7 +103,7 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
             overdue_before=term.overdue_before(min(now, until)) if until else _LONG_AGO,
             now=now,
         )
-        due_on = None if captured_at is None else term.due_on(captured_at)
+        due_on = None if captured is None else term.due_on(captured)
         _save(connection, case, charge, line, found, payouts, due_on, now)
         count[found.state] += 1
         count.update(_move(connection, case, found.state, now))
@@ -133,12 +133,6 @@ def _move(
     return ["newly_settled" if target is CaseState.SETTLED else "undone"]
 
 
-def _captured_at(charge: Row[Any]) -> datetime:
-    """What was authorised first is captured when it ended."""
-    known: list[datetime] = [one for one in (charge.occurred_at, charge.finished_at) if one]
-    return max(known)
-
-
 def _charges(connection: Connection, cases: Sequence[Row[Any]]) -> dict[uuid.UUID, Row[Any]]:
     """The capture that reached each debt's due, by case."""
     won: dict[uuid.UUID, list[Row[Any]]] = defaultdict(list)
@@ -161,33 +155,6 @@ def _lines(
     for row in connection.execute(query("reconciliation", "settling_lines"), wanted):
         found.setdefault((row.connection_id, row.source_id), row)
     return found
-
-
-def _payouts(
-    connection: Connection,
-    connections: Sequence[uuid.UUID],
-    lines: dict[tuple[uuid.UUID, str], Row[Any]],
-) -> dict[uuid.UUID, Payouts]:
-    """How the payouts of those lines stand, and those that carried the same money after them."""
-    status: dict[uuid.UUID, dict[str, PayoutStatus]] = {one: {} for one in connections}
-    again: dict[uuid.UUID, dict[str, str]] = {one: {} for one in connections}
-    utr: dict[uuid.UUID, dict[str, str | None]] = {one: {} for one in connections}
-    wanted = {one.payout_id for one in lines.values() if one.payout_id is not None}
-    while wanted:
-        rows = connection.execute(
-            query("reconciliation", "payouts_of"),
-            {"connection_ids": list(connections), "payout_ids": sorted(wanted)},
-        ).all()
-        after = set()
-        for row in rows:
-            status[row.connection_id][row.payout_id] = PayoutStatus(row.status)
-            utr[row.connection_id][row.payout_id] = row.utr
-            if row.again is not None:
-                again[row.connection_id][row.payout_id] = row.again
-                after.add(row.again)
-        known = {one for by in status.values() for one in by}
-        wanted = after - known - wanted
-    return {one: Payouts(status[one], again[one], utr[one]) for one in connections}
 
 
 def _save(

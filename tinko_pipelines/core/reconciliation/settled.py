@@ -51,7 +51,7 @@ def match_lines(books: Books, overdue_before: datetime) -> pl.DataFrame:
             *_payments(captured, paid, overdue_before),
             _fees(captured, paid),
             _twice(twice),
-            _refunds(books.refunds, books.lines, overdue_before),
+            _refunds(books.refunds, captured, books.lines, overdue_before),
             _disputes(books.disputes, books.lines, overdue_before),
         ]
     )
@@ -135,11 +135,15 @@ def _twice(rows: pl.DataFrame) -> pl.DataFrame:
     return findings(grouped, K.DUPLICATE, Leg.SETTLEMENT, line=said(("rows",)))
 
 
-def _refunds(refunds: pl.DataFrame, lines: pl.DataFrame, overdue_before: datetime) -> pl.DataFrame:
-    """Refunds that went out and that the lines do not show when they should."""
+def _refunds(
+    refunds: pl.DataFrame, captured: pl.DataFrame, lines: pl.DataFrame, overdue_before: datetime
+) -> pl.DataFrame:
+    """Refunds that went out and that the lines do not show when they should. What was given back
+    of a payment that was never captured did not come out of the balance."""
+    lapsed = captured.filter(pl.col("captured_at").is_null())
     out = refunds.filter(
         (pl.col("status") == RefundStatus.SUCCEEDED) & (pl.col("since") < overdue_before)
-    )
+    ).join(lapsed, on=KEY, how="anti")
     return _unseen(out, lines, K.REFUND_NOT_REFLECTED)
 
 

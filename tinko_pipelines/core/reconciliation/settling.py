@@ -16,8 +16,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from tinko_pipelines.core.psp.settlement import PayoutStatus
-
-MOST_PAYOUTS = 10  # that one after the other failed to carry the same money
+from tinko_pipelines.core.reconciliation.payouts import Payouts
 
 
 class SettlementState(StrEnum):
@@ -44,26 +43,6 @@ REASONS: Mapping[SettlementState, str] = {
 }
 # all but what is late: that is for somebody to look at
 EXPLAINED = frozenset(S) - {S.OVERDUE}
-
-
-@dataclass(frozen=True, slots=True)
-class Payouts:
-    """How payouts stand, by id, and in which the money of a failed one left again."""
-
-    status: Mapping[str, PayoutStatus]
-    again: Mapping[str, str]
-    utr: Mapping[str, str | None]
-
-    def carrying(self, payout_id: str) -> str:
-        """The payout that carries the money of `payout_id` now."""
-        for _ in range(MOST_PAYOUTS):
-            if self.status.get(payout_id) not in (PayoutStatus.FAILED, PayoutStatus.CANCELLED):
-                break
-            after = self.again.get(payout_id)
-            if after is None:
-                break
-            payout_id = after
-        return payout_id
 
 
 @dataclass(frozen=True, slots=True)

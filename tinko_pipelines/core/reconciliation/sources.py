@@ -15,6 +15,7 @@ from tinko_pipelines.core.ledger.disputes import dispute_key
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation import frames
 from tinko_pipelines.core.reconciliation.frames import LEDGER_STANDING, PSP_STANDING, Books
+from tinko_pipelines.core.reconciliation.payouts import CAME_BACK, read_payouts
 
 _PSP_WORDS = {word.value: standing.value for word, standing in PSP_STANDING.items()}
 _LEDGER_WORDS = {word.value: standing.value for word, standing in LEDGER_STANDING.items()}
@@ -68,13 +69,25 @@ def read_books(connection: Connection, whose: Whose, day: date) -> Books:
         ledger=rows("day_ledger", frames.LEDGER).with_columns(
             pl.col("status").replace_strict(_LEDGER_WORDS, return_dtype=pl.String)
         ),
-        lines=rows("day_lines", frames.LINES),
+        lines=_as_it_is_now(connection, whose, rows("day_lines", frames.LINES)),
         refunds=rows("day_aftermath", frames.AFTERMATH, kind="refund"),
         disputes=disputes,
         known_disputes=rows("known_disputes", frames.KNOWN_DISPUTES, keys=keys),
         payouts=rows("day_payouts", frames.PAYOUTS),
         payout_lines=rows("payout_lines", frames.LINES),
     )
+
+
+def _as_it_is_now(connection: Connection, whose: Whose, lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines of payouts that came back, with the status of the payout that has their money now."""
+    back = lines.filter(pl.col("payout_status").is_in([one.value for one in CAME_BACK]))
+    if back.is_empty():
+        return lines
+    gone = back["payout_id"].drop_nulls().unique().to_list()
+    known = read_payouts(connection, [whose.connection_id], gone)[whose.connection_id]
+    now = {one: known.status.get(known.carrying(one)) for one in gone}
+    said = pl.col("payout_id").replace_strict(now, default=None, return_dtype=pl.String)
+    return lines.with_columns(payout_status=pl.coalesce(said, "payout_status"))
 
 
 def ledger_totals(connection: Connection, ledger: pl.DataFrame) -> dict[str, int]:

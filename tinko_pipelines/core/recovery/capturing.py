@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy import Engine
@@ -13,9 +12,9 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import Conflict
 from tinko_pipelines.core.ids import new_id
-from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
 from tinko_pipelines.core.ledger.keys import key_of
 from tinko_pipelines.core.ledger.refs import refs_at
+from tinko_pipelines.core.ledger.rereading import read_and_write, write
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp.operations import CaptureRequest
 from tinko_pipelines.core.psp.throttle import longest_call
@@ -81,8 +80,7 @@ def capture(
         refs = refs_at(connection, obligation_id, home)
         elsewhere = open_elsewhere(connection, obligation_id, home)
     try:
-        seen = seat.adapter.read(refs)
-        _write(engine, seat, [seen], clock)
+        seen = read_and_write(engine, seat, refs, clock)
         with unit_of_work(engine) as connection:
             debt = connection.execute(
                 query("ledger", "lock_obligation"), {"id": obligation_id}
@@ -94,14 +92,8 @@ def capture(
         if why is not None:
             raise CaptureRefused(f"{payment_id} is left to lapse: {why}")
         outcome = seat.adapter.capture(CaptureRequest(payment_id, key_of(f"capture-{payment_id}")))
-        _write(engine, seat, [one for one in (outcome.observation,) if one is not None], clock)
+        if outcome.observation is not None:
+            write(engine, seat.account, outcome.observation, clock)
     finally:
         with unit_of_work(engine) as connection:
             connection.execute(query("charging", "unlock_debt"), {"token": token})
-
-
-def _write(engine: Engine, seat: Seat, seen: Iterable[Observation], clock: Clock) -> None:
-    with unit_of_work(engine) as connection:
-        for one in seen:
-            lock_refs(connection, seat.account, [one])
-            apply_observation(connection, seat.account, one, clock.now())

@@ -19,7 +19,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError
 from tinko_pipelines.core.failures.classifier import classify
-from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
+from tinko_pipelines.core.ledger.rereading import read_and_write
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorSeen,
@@ -47,15 +47,6 @@ class Left:
     seen: Observation
     reason: str | None = None
     until: datetime | None = None
-
-
-def read_and_write(engine: Engine, seat: Seat, refs: tuple[Ref, ...], clock: Clock) -> Observation:
-    """The debt of `refs` as it stands at one PSP now, and in the ledger. Raises PspError."""
-    seen = seat.adapter.read(refs) if refs else Observation()
-    with unit_of_work(engine, seat.account.org_id) as connection:
-        lock_refs(connection, seat.account, [seen])
-        apply_observation(connection, seat.account, seen, clock.now())
-    return seen
 
 
 def leave(engine: Engine, seat: Seat, refs: tuple[Ref, ...], clock: Clock) -> Left:

@@ -20,6 +20,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import Conflict, NotFound, PspUnreachable, UnknownConnection
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.refs import refs_by_connection
+from tinko_pipelines.core.ledger.rereading import read_and_write
 from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS, AttemptState
 from tinko_pipelines.core.psp.throttle import longest_call
 from tinko_pipelines.core.psp.types import (
@@ -35,7 +36,6 @@ from tinko_pipelines.core.recovery.elsewhere import (
     late_until,
     leave,
     open_elsewhere,
-    read_and_write,
 )
 from tinko_pipelines.core.recovery.offers import find_ways
 from tinko_pipelines.core.recovery.opening import door_elsewhere, remember

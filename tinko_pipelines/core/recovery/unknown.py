@@ -21,8 +21,7 @@ from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspUnreachable
-from tinko_pipelines.core.ledger.apply import apply_observation, lock_refs
-from tinko_pipelines.core.ledger.refs import refs_at
+from tinko_pipelines.core.ledger.rereading import reread
 from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
@@ -198,20 +197,15 @@ def read_pending(
     for row in rows:
         if row.connection_id in desk.seats:
             seat = desk.seat(row.connection_id)
-            found[refresh(engine, seat, row.obligation_id, now)] += 1
+            found[refresh(engine, seat, row.obligation_id, clock)] += 1
     return found
 
 
-def refresh(engine: Engine, seat: Seat, obligation_id: uuid.UUID, now: datetime) -> str:
+def refresh(engine: Engine, seat: Seat, obligation_id: uuid.UUID, clock: Clock) -> str:
     """Read one debt at one PSP and bring the ledger to it."""
-    with unit_of_work(engine) as connection:
-        refs = refs_at(connection, obligation_id, seat.account.connection_id)
     try:
-        seen = seat.adapter.read(refs)
+        reread(engine, seat, obligation_id, clock)
     except PspError as error:
         log.warning("obligation %s could not be read: %s", obligation_id, error)
         return "psp.away"
-    with unit_of_work(engine) as connection:
-        lock_refs(connection, seat.account, [seen])
-        apply_observation(connection, seat.account, seen, now)
     return "read"

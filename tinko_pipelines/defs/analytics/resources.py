@@ -13,7 +13,6 @@ from tinko_pipelines.core.analytics import dbt
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
 from tinko_pipelines.core.analytics.errors import Node
 from tinko_pipelines.core.analytics.targets import Lake, wanted
-from tinko_pipelines.core.errors import SettingsError
 from tinko_pipelines.core.settings import get_settings
 from tinko_pipelines.defs.archival.resources import store_of
 
@@ -44,10 +43,7 @@ class LakeResource(dg.ConfigurableResource):
 
     def target(self) -> Lake:
         """The sink's target. Raises SettingsError where no bucket is set."""
-        store = store_of(get_settings())
-        if store is None:
-            raise SettingsError("S3_BUCKET is not set: there is no lake")
-        return Lake(store)
+        return Lake.over(store_of(get_settings()))
 
 
 @dg.definitions

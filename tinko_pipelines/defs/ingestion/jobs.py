@@ -16,17 +16,13 @@ from tinko_pipelines.core.ingestion.settlement import KINDS as SETTLED
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import daily, key
 from tinko_pipelines.defs.platform import Platform
+from tinko_pipelines.defs.runs import has_run
 
 # the listings, by the names a run's config knows them by
 LISTINGS = ["stripe_payments", "razorpay_payments"]
 SETTLEMENTS = ["stripe_settlement", "razorpay_settlement"]
 # of wall time: a day whose listing failed is tried again in the next
 BUCKET_SECONDS = 3600
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def _keys(kinds: Sequence[DayKind], psps: Sequence[Psp] = tuple(Psp)) -> list[dg.AssetKey]:
@@ -51,12 +47,6 @@ def _request(day: datetime, lookback_days: int) -> dg.RunRequest:
         partition_key=f"{day:%Y-%m-%d}",
         run_config={"ops": dict.fromkeys([*LISTINGS, *SETTLEMENTS], config)},
     )
-
-
-def is_under_way(context: dg.SensorEvaluationContext, job: str) -> bool:
-    """Whether a run of `job` waits or runs."""
-    runs = dg.RunsFilter(job_name=job, statuses=UNDER_WAY)
-    return context.instance.get_runs_count(runs) > 0
 
 
 def _yesterday(platform: Platform) -> datetime:
@@ -85,7 +75,7 @@ def business_day_sensor(
     where days are shorter than a listing: the next one looks back over them."""
     if platform.clock.rate() == 1:
         return dg.SkipReason("business time is wall time: the schedule rings")
-    if is_under_way(context, heal_job.name):
+    if has_run(context, heal_job.name):
         return dg.SkipReason("a listing is under way")
     return _request(_yesterday(platform), platform.settings.reconciliation_window_days)
 
@@ -99,7 +89,7 @@ def reopened_days_sensor(
     context: dg.SensorEvaluationContext, platform: Platform
 ) -> dg.RunRequest | dg.SkipReason:
     """The oldest day that late data re-opened, or whose listing was cut short, is listed again."""
-    if is_under_way(context, heal_job.name):
+    if has_run(context, heal_job.name):
         return dg.SkipReason("a listing is under way")
     first, last = daily.start.date(), _yesterday(platform).date()
     for kinds, step in ((RECORDS, "payments"), (SETTLED, "settlement")):

@@ -12,9 +12,9 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import daily
-from tinko_pipelines.defs.ingestion.jobs import is_under_way
 from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.defs.reconciliation.assets import name_of
+from tinko_pipelines.defs.runs import has_run
 
 RECONCILIATIONS = [name_of(psp) for psp in Psp]
 BUCKET_SECONDS = 300
@@ -68,7 +68,7 @@ def reconciliation_day_sensor(
     where days are shorter than a run: the next one looks back over them."""
     if platform.clock.rate() == 1:
         return dg.SkipReason("business time is wall time: the schedule rings")
-    if is_under_way(context, reconcile.name):
+    if has_run(context, reconcile.name):
         return dg.SkipReason("a reconciliation is under way")
     return _request(platform)
 

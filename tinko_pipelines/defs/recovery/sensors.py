@@ -17,11 +17,10 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.defs.recovery.jobs import charge, notify, recover, resolve
+from tinko_pipelines.defs.runs import YET_TO_BEGIN, has_run
 
 BUCKET_SECONDS = 60
 INTERVAL = 15
-# not NOT_STARTED: a daemon killed before it queued a run may leave one so for ever
-YET_TO_BEGIN = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING]
 
 
 def _ring(
@@ -33,8 +32,7 @@ def _ring(
 ) -> dg.RunRequest | dg.SkipReason:
     if not waiting:
         return dg.SkipReason(f"no {what}")
-    coming = dg.RunsFilter(job_name=job, statuses=YET_TO_BEGIN)
-    if context.instance.get_runs_count(coming):
+    if has_run(context, job, YET_TO_BEGIN):
         return dg.SkipReason(f"a run of {job} is about to begin")
     bucket = int(time.time() // BUCKET_SECONDS)
     return dg.RunRequest(run_key=f"{oldest}:{bucket}", tags={"tinko/waiting": str(waiting)})

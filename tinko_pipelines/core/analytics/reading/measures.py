@@ -53,18 +53,16 @@ _REACHED = "(is_retried or is_asked)"
 
 
 def _debts(name: str, when: str = "", money: str = "due_minor") -> tuple[Measure, Measure]:
-    """How many debts, and what they come to."""
-    return (
-        Measure(name, Fact.DEBTS, when),
-        Measure(f"{name}_minor", Fact.DEBTS, when, money),
-    )
+    return _of_both(Fact.DEBTS, name, when, money)
 
 
 def _tries(name: str, when: str = "") -> tuple[Measure, Measure]:
-    return (
-        Measure(name, Fact.TRIES, when),
-        Measure(f"{name}_minor", Fact.TRIES, when, "amount_minor"),
-    )
+    return _of_both(Fact.TRIES, name, when, "amount_minor")
+
+
+def _of_both(fact: Fact, name: str, when: str, money: str) -> tuple[Measure, Measure]:
+    """How many, and what they come to."""
+    return Measure(name, fact, when), Measure(f"{name}_minor", fact, when, money)
 
 
 MEASURES: Mapping[str, Measure] = {
@@ -115,24 +113,10 @@ SUMMARY = (
     "outstanding_minor",
     "reversed_minor",
 )
-FUNNEL = (
-    "failed",
-    "failed_minor",
-    "retried",
-    "retried_minor",
-    "asked",
-    "asked_minor",
-    "reached",
-    "reached_minor",
-    "reached_recovered",
-    "reached_recovered_minor",
-    "reached_settled",
-    "reached_settled_minor",
-    "recovered",
-    "recovered_minor",
-    "settled_debts",
-    "settled_debts_minor",
-)
+# of a debt's way back, one after the other, and what stands beside them
+STEPS = ("failed", "reached", "reached_recovered", "reached_settled")
+BESIDE = ("retried", "asked", "recovered", "settled_debts")
+FUNNEL = tuple(name for step in (*STEPS, *BESIDE) for name in (step, f"{step}_minor"))
 TRIES = ("tried", "tried_minor", "succeeded", "succeeded_minor", "declined", "undecided")
 COHORTS = ("failed", "failed_minor", "recovered_minor")
 

@@ -60,7 +60,7 @@ def hand_over(calls: RazorpayCalls, seen: Observation, return_url: str, base_url
     if orders:
         # the newest: a second payment on one order is refunded by Razorpay itself
         return _checkout(calls, seen, orders[-1], return_url, base_url)
-    return _new_link(calls, seen, return_url)
+    return open_door(calls, DoorRequest.over_rest(seen, DoorKind.PAYMENT_LINK, return_url))
 
 
 def _subscription_page(calls: RazorpayCalls, seen: Observation, cycles: list[DoorSeen]) -> HandOver:
@@ -104,30 +104,9 @@ def _checkout(
     )
 
 
-def _new_link(calls: RazorpayCalls, seen: Observation, return_url: str) -> HandOver:
-    """A Payment Link over what is left, tied to the debt by its notes. Its reference counts the
-    links before it."""
-    left = (seen.due or 0) - (seen.paid or 0)
-    if left <= 0 or seen.currency is None or not seen.refs:
-        raise PspRejected("nothing is left to pay, or it is not known how much")
-    debt = seen.refs[0].object_id
-    earlier = sum(door.kind is DoorKind.PAYMENT_LINK for door in seen.doors)
-    return open_door(
-        calls,
-        DoorRequest(
-            reference=f"{debt[:34]}-{earlier}",
-            amount=left,
-            currency=seen.currency,
-            debt=debt,
-            return_url=return_url,
-            description=seen.description,
-            customer=seen.customer,
-        ),
-    )
-
-
 def open_door(calls: RazorpayCalls, request: DoorRequest) -> HandOver:
-    """A new Payment Link, for the whole amount at once. Razorpay takes each reference once."""
+    """A new Payment Link, for the whole amount at once, tied to the debt by its notes. Razorpay
+    takes each reference once."""
     customer = {
         "name": request.customer.name,
         "email": request.customer.email,

@@ -49,6 +49,7 @@ def payment(entity: Mapping[str, Any], at: datetime | None = None) -> PaymentSee
         payment_method_ref=token,
         payer_present=token is None,
         refunded=number(entity, "amount_refunded") or 0,
+        lapsed=entity.get("status") == "refunded" and entity.get("captured") is False,
         door=text(entity, "order_id"),
         tinko_attempt=text(entity, "notes", "tinko_attempt"),
         error=error_of(entity) if status is PaymentStatus.FAILED else None,

@@ -74,7 +74,7 @@ def hand_over(
         if sandbox is not None:
             return HandOver(_sandbox_page(calls, door, return_url, sandbox))
         _cancel(calls, door)
-    return _new_session(calls, seen, return_url)
+    return open_door(calls, DoorRequest.over_rest(seen, DoorKind.CHECKOUT_SESSION, return_url))
 
 
 def _sandbox_page(calls: StripeCalls, door: DoorSeen, return_url: str, sandbox: str) -> str:
@@ -91,30 +91,9 @@ def _cancel(calls: StripeCalls, door: DoorSeen) -> None:
         raise PspRejected(f"{door.object_id} could not be cancelled: it is {now.status}")
 
 
-def _new_session(calls: StripeCalls, seen: Observation, return_url: str) -> HandOver:
-    """A Checkout Session over what is left, tied to the debt by its metadata. Its idempotency key
-    counts the sessions before it: asked twice, the same one answers."""
-    left = (seen.due or 0) - (seen.paid or 0)
-    if left <= 0 or seen.currency is None or not seen.refs:
-        raise PspRejected("nothing is left to pay, or it is not known how much")
-    debt = seen.refs[0].object_id
-    earlier = sum(door.kind is DoorKind.CHECKOUT_SESSION for door in seen.doors)
-    return open_door(
-        calls,
-        DoorRequest(
-            reference=f"{debt}-{earlier}",
-            amount=left,
-            currency=seen.currency,
-            debt=debt,
-            return_url=return_url,
-            description=seen.description,
-            customer=seen.customer,
-        ),
-    )
-
-
 def open_door(calls: StripeCalls, request: DoorRequest) -> HandOver:
-    """A new Checkout Session; asked again with the same request, the same one answers."""
+    """A new Checkout Session, tied to the debt by its metadata; asked again with the same request,
+    the same one answers."""
     customer, mark = request.customer, {mapping.DEBT: request.debt}
     payer = {"customer": customer.ref, "customer_email": None if customer.ref else customer.email}
     made = calls.post(

@@ -1,0 +1,60 @@
+"""How payouts stand, and where the money of one that came back is now."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.psp.settlement import PayoutStatus
+
+MOST_PAYOUTS = 10  # that one after the other failed to carry the same money
+CAME_BACK = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Payouts:
+    """How payouts stand, by id, and in which the money of a failed one left again."""
+
+    status: Mapping[str, PayoutStatus]
+    again: Mapping[str, str]
+    utr: Mapping[str, str | None]
+
+    def carrying(self, payout_id: str) -> str:
+        """The payout that carries the money of `payout_id` now."""
+        for _ in range(MOST_PAYOUTS):
+            if self.status.get(payout_id) not in CAME_BACK:
+                break
+            after = self.again.get(payout_id)
+            if after is None:
+                break
+            payout_id = after
+        return payout_id
+
+
+def read_payouts(
+    connection: Connection, connections: Sequence[uuid.UUID], payout_ids: Iterable[str]
+) -> dict[uuid.UUID, Payouts]:
+    """How those payouts stand, and those that carried their money after them, by connection."""
+    status: dict[uuid.UUID, dict[str, PayoutStatus]] = {one: {} for one in connections}
+    again: dict[uuid.UUID, dict[str, str]] = {one: {} for one in connections}
+    utr: dict[uuid.UUID, dict[str, str | None]] = {one: {} for one in connections}
+    wanted = set(payout_ids)
+    while wanted:
+        rows = connection.execute(
+            query("reconciliation", "payouts_of"),
+            {"connection_ids": list(connections), "payout_ids": sorted(wanted)},
+        ).all()
+        after = set()
+        for row in rows:
+            status[row.connection_id][row.payout_id] = PayoutStatus(row.status)
+            utr[row.connection_id][row.payout_id] = row.utr
+            if row.again is not None:
+                again[row.connection_id][row.payout_id] = row.again
+                after.add(row.again)
+        known = {one for by in status.values() for one in by}
+        wanted = after - known - wanted
+    return {one: Payouts(status[one], again[one], utr[one]) for one in connections}
