@@ -21,6 +21,7 @@ from tinko_pipelines.defs.ingestion.jobs import LISTINGS, SETTLEMENTS
 from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.defs.quality.jobs import ALWAYS
 from tinko_pipelines.defs.reconciliation.jobs import RECONCILIATIONS
+from tinko_pipelines.demo.forgetful import forgetful
 from tinko_pipelines.local.bootstrap import Sandbox
 
 HOUR = timedelta(hours=1)
@@ -41,7 +42,7 @@ CHECKED = {
     "failed_checks": dg.AssetCheckSeverity.ERROR,
     "warned_checks": dg.AssetCheckSeverity.WARN,
 }
-# thousands of runs: their events stay in the instance and off the terminal
+# hundreds of runs: their events stay off the terminal
 QUIET = {"console": {"config": {"log_level": "ERROR"}}}
 
 Checks = Sequence[dg.AssetCheckEvaluation]
@@ -61,7 +62,7 @@ class Driver:
 
     @cached_property
     def instance(self) -> dg.DagsterInstance:
-        return dg.DagsterInstance.ephemeral()
+        return forgetful()
 
     def job(self, name: str, ops: dict[str, Any] | None = None, **options: Any) -> Checks:
         """Run one of the daemon's jobs to its end; `ops` is its assets' config. Returns what its

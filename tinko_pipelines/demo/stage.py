@@ -33,7 +33,8 @@ def stage(data: Path, parts: Sequence[str] = PARTS) -> Iterator[Stack]:
     moved = {
         f"TINKO_{name.name.upper()}_PORT": str(getattr(ports, name.name)) for name in fields(Ports)
     }
-    stack = open_stack(Layout(data.resolve()), moved)
+    # it is wiped before each start
+    stack = open_stack(Layout(data.resolve()), moved, durable=False)
     os.environ.update(stack.environment)
     get_settings.cache_clear()
     supervisor = Supervisor(stack, choose(parts), lambda text: None)

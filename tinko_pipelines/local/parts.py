@@ -86,7 +86,9 @@ PARTS: Sequence[Part] = (
         wave=1,
         ports=("postgres",),
         before=lambda stack: postgres.prepare(stack.layout.postgres, stack.secrets.postgres),
-        command=lambda stack: postgres.command(stack.layout.postgres, stack.ports.postgres),
+        command=lambda stack: postgres.command(
+            stack.layout.postgres, stack.ports.postgres, fsync=stack.durable
+        ),
         run_as=lambda stack: postgres.run_as(stack.layout.postgres),
         probe=lambda stack: probes.postgres(stack.superuser_url()),
         after=_after_postgres,

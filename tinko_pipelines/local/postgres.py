@@ -65,7 +65,8 @@ def run_as(data_dir: Path) -> RunAs | None:
 
 
 def command(data_dir: Path, port: int, *, fsync: bool = True) -> list[str]:
-    """The command line of the server in the foreground. `fsync=False` is for tests only."""
+    """The command line of the server in the foreground. `fsync=False` is for what no power cut
+    has to spare: tests, and the demo."""
     settings = {**_SETTINGS, "port": str(port), **({} if fsync else _UNSAFE)}
     options = [part for item in settings.items() for part in ("-c", "=".join(item))]
     return [program("postgres"), "-D", str(data_dir), *options]

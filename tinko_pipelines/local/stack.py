@@ -15,11 +15,13 @@ from tinko_pipelines.local.secrets import Secrets
 
 @dataclass
 class Stack:
-    """What every part is told. `environment` is a child's whole environment."""
+    """What every part is told. `environment` is a child's whole environment; what is not `durable`
+    outlives any kill, and no power cut."""
 
     layout: Layout
     ports: Ports
     secrets: Secrets
+    durable: bool = True
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -38,8 +40,11 @@ class Stack:
             link.symlink_to(target)
 
 
-def open_stack(layout: Layout | None = None, environ: Mapping[str, str] | None = None) -> Stack:
+def open_stack(
+    layout: Layout | None = None, environ: Mapping[str, str] | None = None, *, durable: bool = True
+) -> Stack:
     """The stack of `layout` (`.tinko/` by default), its secrets made if they are not there yet."""
     chosen = layout or default_layout()
     chosen.create()
-    return Stack(chosen, Ports.from_environment(environ), secrets.load_or_create(chosen.secrets))
+    kept = secrets.load_or_create(chosen.secrets)
+    return Stack(chosen, Ports.from_environment(environ), kept, durable)
