@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -18,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
+from tests.postgres import migrated_postgres
 from tests.s3 import S3Server
 from tests.skips import (  # noqa: F401 (pytest finds its hooks here)
     pytest_collectreport,
@@ -26,10 +26,7 @@ from tests.skips import (  # noqa: F401 (pytest finds its hooks here)
     pytest_terminal_summary,
     pytest_testnodedown,
 )
-from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine
-from tinko_pipelines.local import migrate
-from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 TEMPLATE = "tinko_template"
@@ -146,18 +143,8 @@ def _fast_folder():
 @pytest.fixture(scope="session")
 def postgres():
     """One server for the session, with a migrated template to copy."""
-    with tempfile.TemporaryDirectory(prefix="tinko-tests-", dir=_fast_folder()) as folder:
-        # Postgres runs unprivileged and must reach its folder
-        Path(folder).chmod(0o711)
-        with EmbeddedPostgres(Path(folder) / "data", free_port()) as server:
-            server.create_database(TEMPLATE)
-            url = server.url("tinko_owner", TEMPLATE)
-            migrate.upgrade_postgres(url)
-            owner = make_engine(url, pooled=False)
-            for month in months():
-                partitions.ensure(owner, month)
-            owner.dispose()
-            yield server
+    with migrated_postgres(months(), TEMPLATE, parent=_fast_folder()) as server:
+        yield server
 
 
 _numbers = itertools.count(1)

@@ -68,7 +68,8 @@ select unnest(cast(:debt_ids as uuid[])) as obligation_id;
 
 -- name: failed_between
 -- Purpose: candidates of a range of days: every debt with a failure in it, first or not.
--- Parameters: first, last (days, UTC). Index: scans failures; ix_attempts_unclassified.
+-- Parameters: first, last (days, UTC). Index: ix_failures_org_id_failed_at, by row security;
+-- ix_attempts_unclassified.
 select f.obligation_id
 from failures as f
 where

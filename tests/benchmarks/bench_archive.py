@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import text
 
 from tests.benchmarks.harness import Benchmark, Further, register, timed
-from tests.proofs.prove_outage import postgres_of
+from tests.proofs.due_world import postgres_of
 from tests.s3 import S3Server
 from tinko_pipelines.core.archival import checksums, export, verify
 from tinko_pipelines.core.archival.columns import read_columns

@@ -20,8 +20,7 @@ from sqlalchemy import text
 
 from tests.benchmarks.harness import Benchmark, Further, register
 from tests.integration.recovery.money_stage import MovableWall
-from tests.proofs.due_world import AMOUNT, CURRENCY, NOW, make_due
-from tests.proofs.prove_outage import postgres_of
+from tests.proofs.due_world import AMOUNT, CURRENCY, NOW, make_due, postgres_of
 from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.db.engine import libpq_url, make_engine, unit_of_work
 from tinko_pipelines.core.guards.evaluate import Verdict

@@ -8,7 +8,6 @@ must count the same differing payments before anything is measured.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.benchmarks.harness import Benchmark, Further, register, timed
 from tests.proofs.books_world import plant
 from tinko_pipelines.core.reconciliation.frames import KEY
 from tinko_pipelines.core.reconciliation.matching import COMPARED, match_ledger
+from tinko_pipelines.local.layout import open_folder
 from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
@@ -36,9 +36,7 @@ def reconcile_benchmark(scale: float) -> Iterator[Benchmark]:
     import duckdb
 
     rows = max(1000, int(ROWS * scale))
-    with tempfile.TemporaryDirectory(prefix="tinko-reconcile-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
+    with open_folder("tinko-reconcile-") as folder:
         transactions, ledger = _files(folder, rows)
         duck = duckdb.connect()
         query = JOIN.format(f"'{transactions}'", f"'{ledger}'")

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from tests.benchmarks.bench_archive import fill
 from tests.benchmarks.bench_marts import server as clickhouse_server
 from tests.benchmarks.harness import Benchmark, Further, register, timed
-from tests.proofs.prove_outage import postgres_of
+from tests.proofs.due_world import postgres_of
 from tinko_pipelines.core.analytics import schema, sink, watermark
 from tinko_pipelines.core.analytics.changes import Ledger
 from tinko_pipelines.core.analytics.relations import ATTEMPTS
@@ -29,7 +29,7 @@ from tinko_pipelines.core.db.engine import make_engine, unit_of_work
 from tinko_pipelines.core.db.queries import query
 
 ROWS, LEAST_OF_CEILING, ROUNDS = 1_000_000, 0.8, 5
-# one block of clickhouse-connect: of more than one, the embedded server keeps only the first
+# one block of clickhouse-connect
 PEER_BATCH = 16_384
 TABLE = f"tinko.{ATTEMPTS.name}"
 

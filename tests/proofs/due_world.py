@@ -6,11 +6,14 @@ is on a Mastercard that other debts are on too, so that its guard (ten a day) ha
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
+from tests.postgres import migrated_postgres
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.errors import PspUnreachable
 from tinko_pipelines.core.failures.classifier import ErrorInfo
@@ -30,6 +33,7 @@ from tinko_pipelines.core.psp.types import (
     RefKind,
 )
 from tinko_pipelines.core.tenants.desk import Seat
+from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 NOW = datetime(2026, 9, 7, 6, tzinfo=UTC)
 AMOUNT, CURRENCY = 4900, "USD"
@@ -268,3 +272,10 @@ def desk_of(org, connection_ids, clock, outage):
             for number, one in enumerate(connection_ids)
         }
     )  # fmt: skip
+
+
+def postgres_of(
+    days: Iterable[int], *, fsync: bool = False
+) -> AbstractContextManager[EmbeddedPostgres]:
+    """A server of one's own, migrated, with the months around NOW."""
+    return migrated_postgres((NOW + timedelta(days=ahead) for ahead in days), fsync=fsync)

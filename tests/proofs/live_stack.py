@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
@@ -20,7 +19,7 @@ import psutil
 import psycopg
 
 from tinko_pipelines.local import process
-from tinko_pipelines.local.layout import ROOT, Layout
+from tinko_pipelines.local.layout import ROOT, Layout, open_folder
 from tinko_pipelines.local.parts import choose
 from tinko_pipelines.local.ports import Ports, free_ports, variable
 from tinko_pipelines.local.runfile import RunFile
@@ -222,11 +221,9 @@ def live_stack(data: Path | None = None, **traffic: int) -> Iterator[LiveStack]:
 
     `traffic`: rate, obligations, days (local/traffic.py).
     """
-    with tempfile.TemporaryDirectory(prefix="tinko-proof-") as folder:
+    with open_folder("tinko-proof-") as folder:
         variables = {f"TINKO_DEMO_{name.upper()}": str(value) for name, value in traffic.items()}
-        # Postgres runs unprivileged and must reach its folder
-        Path(folder).chmod(0o711)
-        made = LiveStack(data or Path(folder) / "data", variables)
+        made = LiveStack(data or folder / "data", variables)
         try:
             yield made.start()
         finally:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.proofs.archive_kills import Tally, kill_everywhere
 from tests.proofs.archive_worker import Workers
+from tests.proofs.due_world import postgres_of
 from tests.proofs.harness import Finding, register
-from tests.proofs.prove_outage import postgres_of
 from tests.s3 import S3Server
 from tinko_pipelines.core.archival.points import LABELS
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from unittest import mock
 
 from tests.contract.sandbox_server import Sandbox
+from tests.proofs.due_world import postgres_of
 from tests.proofs.executor_kills import Tally, kill_everywhere, zygote_with
 from tests.proofs.harness import Finding, register
-from tests.proofs.prove_outage import postgres_of
 from tinko_pipelines.core.recovery.points import LABELS
 from tinko_pipelines.core.settings import get_settings
 from tinko_pipelines.local import process

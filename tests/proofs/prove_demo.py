@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
 from tests.proofs.harness import Finding, register
 from tinko_pipelines.local import process
-from tinko_pipelines.local.layout import ROOT
+from tinko_pipelines.local.layout import ROOT, open_folder
 
 # what the issue lists for the last line
 MEMBERS = frozenset(
@@ -62,10 +60,8 @@ def demo(
 
 def play(seed: int, obligations: int, days: int) -> tuple[int, dict[str, Any], str]:
     """One demo in a process and a folder of its own: exit code, its last line, what it said."""
-    with tempfile.TemporaryDirectory(prefix="tinko-demo-") as folder:
-        # Postgres runs unprivileged and must reach its folder
-        Path(folder).chmod(0o711)
-        arguments = (str(seed), str(obligations), str(days), str(Path(folder) / "demo"))
+    with open_folder("tinko-demo-") as folder:
+        arguments = (str(seed), str(obligations), str(days), str(folder / "demo"))
         # its parts end with it, and it with this process
         argv = process.shim([sys.executable, "-c", _PROGRAM, *arguments], death_signal=SIGKILL)
         done = subprocess.run(

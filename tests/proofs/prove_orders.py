@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text
 
+from tests.postgres import migrated_postgres
 from tests.proofs.harness import Finding, register
 from tests.proofs.ledger_view import refused, standing
 from tests.proofs.lifecycles import DUE, START, Life, Ours, S
 from tests.proofs.replay import Delivery, Replay, Slots
-from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine
-from tinko_pipelines.local import migrate
-from tinko_pipelines.local.ports import free_port
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 END = START + timedelta(days=110)
@@ -196,18 +192,9 @@ def _slot(when: datetime) -> datetime:
 def _server() -> Iterator[Ledgers]:
     """A Postgres of its own, with an empty migrated ledger for each order."""
     template = "orders_template"
-    with tempfile.TemporaryDirectory(prefix="tinko-orders-") as folder:
-        # Postgres runs unprivileged and must reach its folder
-        Path(folder).chmod(0o711)
-        with EmbeddedPostgres(Path(folder) / "data", free_port()) as server:
-            server.create_database(template)
-            url = server.url("tinko_owner", template)
-            migrate.upgrade_postgres(url)
-            owner = make_engine(url, pooled=False)
-            for week in range(20):
-                partitions.ensure(owner, START + timedelta(weeks=week))
-            owner.dispose()
-            yield lambda: _ledger(server, template)
+    weeks = (START + timedelta(weeks=week) for week in range(20))
+    with migrated_postgres(weeks, template) as server:
+        yield lambda: _ledger(server, template)
 
 
 @contextlib.contextmanager

@@ -4,26 +4,19 @@ Two clocks that only the proof moves, claims and charges on a real Postgres, and
 process: a hundred thousand attempts over HTTP would take hours and prove the same.
 """
 
-import tempfile
 from collections import Counter
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import text
 
 from tests.integration.recovery.money_stage import MovableWall
-from tests.proofs.due_world import NOW, desk_of, make_due, number_of
+from tests.proofs.due_world import NOW, desk_of, make_due, number_of, postgres_of
 from tests.proofs.harness import Finding, register
 from tinko_pipelines.core.clock import FixedClock
-from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine, unit_of_work
 from tinko_pipelines.core.recovery.executing import execute_due
 from tinko_pipelines.core.recovery.unknown import resolve_unresolved
 from tinko_pipelines.core.settings import Settings
-from tinko_pipelines.local import migrate
-from tinko_pipelines.local.ports import free_port
-from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 OUTAGE = timedelta(hours=6)
 MINUTE = timedelta(minutes=1)
@@ -159,18 +152,3 @@ def _burnt(engine):
 def _count(engine, what):
     with unit_of_work(engine) as connection:
         return connection.scalar(text(f"select count(*) from {what}"))
-
-
-@contextmanager
-def postgres_of(days, fsync=False):
-    """A server of the proof's own, its database migrated, with the months around NOW."""
-    with tempfile.TemporaryDirectory(prefix="tinko-outage-") as folder:
-        Path(folder).chmod(0o711)
-        with EmbeddedPostgres(Path(folder) / "data", free_port(), fsync=fsync) as server:
-            url = server.url("tinko_owner")
-            migrate.upgrade_postgres(url)
-            owner = make_engine(url, pooled=False)
-            for ahead in days:
-                partitions.ensure(owner, NOW + timedelta(days=ahead))
-            owner.dispose()
-            yield server

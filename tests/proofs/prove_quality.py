@@ -173,7 +173,7 @@ def _untouched(world: World) -> list[int]:
 def quality(rows: int = 20_000, rounds: int = 3, seed: int = 1) -> Finding:
     """In each round a row of every kind is spoiled among `rows` debts more, and their listings."""
     wrong: list[str] = []
-    with folder() as place, postgres(place) as engine, clickhouse(place) as store:
+    with folder() as place, postgres() as engine, clickhouse(place) as store:
         world = World.open(engine)
         for number in range(rounds):
             found = before_the_load(world, BEFORE_THE_LOAD, rows, seed + number)

@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 from tests.integration.analytics.conftest import ClickHouseServer
+from tests.proofs.due_world import postgres_of
 from tests.proofs.harness import Finding, register
-from tests.proofs.prove_outage import postgres_of
-from tests.proofs.sink_kills import Stage, Tally, carry_again, kill_everywhere, take_away
+from tests.proofs.sink_kills import DEATHS, Stage, Tally, carry_again, kill_everywhere, take_away
 from tests.proofs.sink_worker import workers
 from tests.s3 import S3Server
 
@@ -15,8 +15,6 @@ from tests.s3 import S3Server
 def sink(seeds: int = 10, rows: int = 400) -> Finding:
     """kill -9 at every labelled point for each target, and each target away, for so many seeds;
     `rows` debts are written, and some changed and deleted, before each."""
-    from tests.proofs.sink_kills import DEATHS
-
     tally = Tally()
     with (
         postgres_of(days=(0,)) as server,

@@ -18,15 +18,14 @@ from pathlib import Path
 from clickhouse_connect.driver.client import Client
 from sqlalchemy import Engine
 
+from tests.postgres import migrated_postgres
 from tests.proofs.quality_world import NOW
 from tinko_pipelines.core.analytics import schema
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
 from tinko_pipelines.core.analytics.dbt import DbtProject
-from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine
-from tinko_pipelines.local import migrate, process
+from tinko_pipelines.local import process
 from tinko_pipelines.local.ports import free_port
-from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 DATABASE = "quality"
 SERVER = "tinko_pipelines.local.chserver"
@@ -41,15 +40,9 @@ class Store:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Engine]:
+def postgres() -> Iterator[Engine]:
     """A migrated database with the partitions of the world's month, as tinko_worker."""
-    with EmbeddedPostgres(folder / "postgres", free_port()) as server:
-        server.create_database(DATABASE)
-        url = server.url("tinko_owner", DATABASE)
-        migrate.upgrade_postgres(url)
-        owner = make_engine(url, pooled=False)
-        partitions.ensure(owner, NOW)
-        owner.dispose()
+    with migrated_postgres([NOW], DATABASE) as server:
         engine = make_engine(server.url("tinko_worker", DATABASE))
         yield engine
         engine.dispose()

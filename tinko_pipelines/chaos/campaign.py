@@ -10,13 +10,11 @@ import json
 import logging
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -36,6 +34,7 @@ from tinko_pipelines.core.tenants.desk import Desk
 from tinko_pipelines.demo.run import START
 from tinko_pipelines.demo.stage import stage
 from tinko_pipelines.local.bootstrap import Sandbox, set_up
+from tinko_pipelines.local.layout import open_folder
 
 log = logging.getLogger(__name__)
 
@@ -160,11 +159,8 @@ def run(kills: int, seed: int, obligations: int | None = None, days: int | None 
     began = time.monotonic()
     obligations = obligations or max(100, kills)
     days = days or max(3, kills // 50)
-    with tempfile.TemporaryDirectory(prefix="tinko-chaos-") as folder:
-        # Postgres runs unprivileged and must reach its folder
-        Path(folder).chmod(0o711)
-        with stage(Path(folder) / "chaos", PARTS) as stack:
-            found = _play(stack.environment, kills, seed, obligations, days)
+    with open_folder("tinko-chaos-") as folder, stage(folder / "chaos", PARTS) as stack:
+        found = _play(stack.environment, kills, seed, obligations, days)
     line = found | {"seed": seed, "seconds": round(time.monotonic() - began, 1)}
     sys.stdout.write(json.dumps(line, sort_keys=True) + "\n")
     return 0 if line["met"] else 1

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +62,15 @@ class Layout:
         """Make the data folder: others may pass through (Postgres runs unprivileged), not look."""
         self.data.mkdir(parents=True, exist_ok=True)
         self.data.chmod(0o711)
+
+
+@contextmanager
+def open_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """A temporary folder through which others may pass: Postgres runs unprivileged."""
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
 
 
 def default_layout() -> Layout:

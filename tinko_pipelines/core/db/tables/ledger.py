@@ -192,6 +192,7 @@ failures = Table(
     row_version(),
     Index("ix_failures_obligation_id", "obligation_id"),
     Index("ix_failures_no_case", "obligation_id", postgresql_where=sql("case_id IS NULL")),
+    Index("ix_failures_org_id_failed_at", "org_id", "failed_at"),
     Index("ix_failures_row_version", "row_version"),
 )
 
