@@ -373,7 +373,7 @@ select
     a.id, a.actor, a.state, a.psp_payment_id, a.door_id, a.amount_minor, a.currency, a.method,
     a.network, a.country, a.instrument_key, a.payment_method_ref, a.idempotency_key,
     a.payer_present, a.refunded_minor, a.disputed, a.occurred_at, a.scheduled_at, a.submitted_at,
-    a.submitted_wall, a.finished_at, a.created_at, a.error is null as unexplained
+    a.submitted_wall, a.created_at, a.error is null as unexplained
 from attempts as a
 where a.obligation_id = :obligation_id
 order by coalesce(a.occurred_at, a.scheduled_at, a.created_at), a.psp_payment_id, a.id;

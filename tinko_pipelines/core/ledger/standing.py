@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -92,19 +91,16 @@ def count(due: int, told: int, won: Sequence[Row[Any]], disputes: Iterable[Dispu
     )
 
 
-def captured_at(won: Row[Any]) -> datetime:
-    """When a capture collected its money: what was authorised first is captured when it ended."""
-    known: list[datetime] = [one for one in (won.occurred_at, won.finished_at) if one]
-    return max(known)
+def winner(due: int, won: Sequence[Row[Any]]) -> Row[Any] | None:
+    """The capture that reached the due, of rows in the order in which they were made; what was
+    given back counts only where what was kept does not reach it. None: a debt paid outside of any
+    attempt was brought back by nobody.
 
-
-def winner(due: int, won: Iterable[Row[Any]]) -> Row[Any] | None:
-    """The capture that reached the due. What was given back counts only where what was kept does
-    not reach it. None: a debt paid outside of any attempt was brought back by nobody."""
-    in_time = sorted(won, key=captured_at)
+    When each was captured does not decide: that is known only as well as events tell it.
+    """
     for returned in (True, False):
         total = 0
-        for one in in_time:
+        for one in won:
             kept = one.amount_minor - (one.refunded_minor if returned else 0)
             total += kept
             if kept > 0 and total >= due:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Row
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
-from tinko_pipelines.core.ledger.standing import captured_at, winner
+from tinko_pipelines.core.ledger.standing import winner
 from tinko_pipelines.core.ledger.states import CASE_TRANSITIONS, CaseState, check
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.payouts import Payouts, read_payouts
@@ -90,7 +90,7 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
     count: Counter[str] = Counter()
     for case in cases:
         charge, where = charges.get(case.id), place[case.id]
-        captured = None if charge is None else captured_at(charge)
+        captured = None if charge is None else _captured_at(charge)
         line = lines.get((where.connection_id, charge.psp_payment_id)) if charge else None
         term = terms()[Psp(where.psp)]
         until = listed.get(where.connection_id)
@@ -131,6 +131,12 @@ def _move(
         },
     ).one()
     return ["newly_settled" if target is CaseState.SETTLED else "undone"]
+
+
+def _captured_at(charge: Row[Any]) -> datetime:
+    """What was authorised first is captured when it ended."""
+    known: list[datetime] = [one for one in (charge.occurred_at, charge.finished_at) if one]
+    return max(known)
 
 
 def _charges(connection: Connection, cases: Sequence[Row[Any]]) -> dict[uuid.UUID, Row[Any]]:
