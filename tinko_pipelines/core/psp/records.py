@@ -35,8 +35,7 @@ class PspRecord:
 
     `payment_id` is what a refund or dispute is about, and a payment's own id. `refunded` is what
     was given back of a payment in all, 0 for the other kinds; of one that `lapsed` nothing was ever
-    captured. `fee` includes `tax`; both None
-    where this PSP does not say them here.
+    captured. `fee` includes `tax`; both None where this PSP does not say them here.
     """
 
     kind: RecordKind

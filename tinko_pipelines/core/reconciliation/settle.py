@@ -90,12 +90,12 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
     count: Counter[str] = Counter()
     for case in cases:
         charge, where = charges.get(case.id), place[case.id]
-        captured = None if charge is None else _captured_at(charge)
+        captured_at = None if charge is None else _captured_at(charge)
         line = lines.get((where.connection_id, charge.psp_payment_id)) if charge else None
         term = terms()[Psp(where.psp)]
         until = listed.get(where.connection_id)
         found = standing(
-            captured,
+            captured_at,
             line,
             payouts[where.connection_id],
             by_hand=where.connection_id in by_hand,
@@ -103,7 +103,7 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
             overdue_before=term.overdue_before(min(now, until)) if until else _LONG_AGO,
             now=now,
         )
-        due_on = None if captured is None else term.due_on(captured)
+        due_on = None if captured_at is None else term.due_on(captured_at)
         _save(connection, case, charge, line, found, payouts, due_on, now)
         count[found.state] += 1
         count.update(_move(connection, case, found.state, now))
