@@ -82,7 +82,8 @@ where
 group by {{ column_name }}
 {% endtest %}
 
-{# Every failure in the mart has a category that we know. #}
+{# Every failure in the mart has a category that we know, or none yet: another run classifies it, and
+   the sink may carry it before. #}
 {% test is_classified(model, column_name, values) %}
 select
     {{ column_name }},

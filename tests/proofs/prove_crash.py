@@ -116,7 +116,10 @@ def failed_runs(stack: LiveStack, disturbed: Sequence[tuple[float, float]]) -> l
     """Runs and sensor ticks that failed while nothing had been killed."""
     runs: list[Any] = stack.query(
         "select pipeline_name, extract(epoch from create_timestamp)::float8,"
-        " coalesce(end_time, extract(epoch from update_timestamp))::float8"
+        " coalesce(end_time, extract(epoch from update_timestamp))::float8,"
+        " (select string_agg(event::json ->> 'user_message', '; ' order by id) from event_logs"
+        "  where event_logs.run_id = runs.run_id"
+        "  and dagster_event_type in ('STEP_FAILURE', 'PIPELINE_FAILURE'))"
         " from runs where status = 'FAILURE'",
         "dagster",
     )

@@ -25,7 +25,8 @@ KNOWN = {
     ("stg_outbox", "state"): State,
     ("stg_outbox", "channel"): ChannelName,
     ("stg_notification_deliveries", "result"): Result,
-    ("recovery_daily", "category"): Category,
+    # a failure that is not classified yet has none
+    ("recovery_daily", "category"): (*Category, "unclassified"),
 }
 
 

@@ -145,7 +145,7 @@ attempts = Table(
     instant("updated_at"),
     row_version(),
     Index("ix_attempts_obligation_id", "obligation_id"),
-    Index("ix_attempts_due", "scheduled_at", postgresql_where=sql("state = 'scheduled'")),
+    Index("ix_attempts_due", "scheduled_at", "id", postgresql_where=sql("state = 'scheduled'")),
     Index(
         "ix_attempts_unresolved",
         "state",
