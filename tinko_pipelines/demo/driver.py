@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
 from tinko_pipelines.core.analytics import watermark
-from tinko_pipelines.core.analytics.relations import RELATIONS
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.partitions import Month
 from tinko_pipelines.core.db.queries import query
@@ -21,84 +17,28 @@ from tinko_pipelines.defs.ingestion.jobs import LISTINGS, SETTLEMENTS
 from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.defs.quality.jobs import ALWAYS
 from tinko_pipelines.defs.reconciliation.jobs import RECONCILIATIONS
-from tinko_pipelines.demo.forgetful import forgetful
+from tinko_pipelines.demo.carrier import Carrier
+from tinko_pipelines.demo.runner import Runner
 from tinko_pipelines.local.bootstrap import Sandbox
 
 HOUR = timedelta(hours=1)
-# the mart that is compared, and the facts, of which none may fall behind the others; the other
-# marts are built once, at the end
-DAILY = (
-    *(f"clickhouse/{relation.name}" for relation in RELATIONS),
-    "clickhouse/sink_positions",
-    "stg_organisations",
-    "int_changed_debts",
-    "int_changed_rows",
-    "int_attempts",
-    "int_failed_obligations",
-    "int_messages",
-    "recovery_daily",
-)
 CHECKED = {
     "failed_checks": dg.AssetCheckSeverity.ERROR,
     "warned_checks": dg.AssetCheckSeverity.WARN,
 }
-# hundreds of runs: their events stay off the terminal
-QUIET = {"console": {"config": {"log_level": "ERROR"}}}
-
-Checks = Sequence[dg.AssetCheckEvaluation]
 
 
 @dataclass
 class Driver:
-    """Runs the same jobs as the daemon, in this process, only where the sensors would ring."""
+    """Runs the same jobs as the daemon, only where the sensors would ring: in this process, but for
+    the daily carry, which is the `carrier`'s."""
 
     sandbox: Sandbox
-    definitions: dg.Definitions
+    runner: Runner
+    carrier: Carrier
     platform: Platform = field(default_factory=Platform)
-    runs: Counter[str] = field(default_factory=Counter)
-    subsets: dict[tuple[str, ...], dg.JobDefinition] = field(default_factory=dict)
     step_errors: int = 0
     recovered: list[tuple[datetime, dict[str, int]]] = field(default_factory=list)
-
-    @cached_property
-    def instance(self) -> dg.DagsterInstance:
-        return forgetful()
-
-    def job(self, name: str, ops: dict[str, Any] | None = None, **options: Any) -> Checks:
-        """Run one of the daemon's jobs to its end; `ops` is its assets' config. Returns what its
-        asset checks said.
-
-        Raises whatever they raise, and where a blocking check fails.
-        """
-        return self._run(self.definitions.get_repository_def().get_job(name), ops, **options)
-
-    def steps(self, *names: str) -> None:
-        """Run just these assets, in one run."""
-        if names:
-            self._run(self._subset(names))
-
-    def _run(
-        self, job: dg.JobDefinition, ops: dict[str, Any] | None = None, **options: Any
-    ) -> Checks:
-        result = job.execute_in_process(
-            instance=self.instance,
-            raise_on_error=True,
-            run_config={"loggers": QUIET, "ops": ops or {}},
-            **options,
-        )
-        assert result.success
-        self.runs[job.name] += 1
-        return result.get_asset_check_evaluations()
-
-    def _subset(self, names: tuple[str, ...]) -> dg.JobDefinition:
-        """A job of these assets, cut out once: cutting costs more than running."""
-        if names not in self.subsets:
-            self.subsets[names] = (
-                self.definitions.resolve_implicit_global_asset_job_def().get_subset(
-                    asset_selection={dg.AssetKey.from_user_string(name) for name in names}
-                )
-            )
-        return self.subsets[names]
 
     def hour(self, to: datetime, *, charging: bool = True) -> None:
         """One step: the world moves to `to`, its webhooks arrive, and we do what has work.
@@ -115,36 +55,36 @@ class Driver:
             names.append("attempts")
         if charging and (work.payer_messages or "decisions" in names):
             names.append("payer_messages")
-        self.steps(*names)
+        self.runner.steps(*names)
 
     def day(self, to: datetime, *, lookback_days: int) -> None:
-        """Once a virtual day: list what webhooks missed and what was settled, carry, and build
-        recovery_daily."""
+        """Once a virtual day: list what webhooks missed and what was settled, and have it carried
+        and built."""
         config = {"config": {"lookback_days": lookback_days}}
         listings = dict.fromkeys([*LISTINGS, *SETTLEMENTS], config)
-        self.job("heal", listings, partition_key=_before(to))
-        self.steps("events", "failures", "cases", "attempt_outcomes")
-        self.steps(*DAILY)
+        self.runner.job("heal", listings, partition_key=_before(to))
+        self.runner.steps("events", "failures", "cases", "attempt_outcomes")
+        self.carrier.carry()
         self.recovered.append((to, self._recovered()))
 
     def reconcile(self, to: datetime, *, lookback_days: int) -> None:
         """Hold the books of the day before `to`, and of those ahead of it, against each other."""
         config = {"config": {"lookback_days": lookback_days}}
         ops = dict.fromkeys(RECONCILIATIONS, config)
-        self.job("reconcile", ops, partition_key=_before(to))
+        self.runner.job("reconcile", ops, partition_key=_before(to))
 
     def carry(self) -> None:
         """The whole ledger to ClickHouse, and every mart.
 
         A watermark stops below the oldest open transaction: nothing may be left behind it.
         """
-        self.job("analytics")
+        self.runner.job("analytics")
         while watermark.waiting(self.platform.engine):
-            self.job("analytics")
+            self.runner.job("analytics")
 
     def check(self) -> dict[str, list[str]]:
         """All rows against their suites: the checks that refused rows, and those that only warn."""
-        failed = [one for one in self.job("quality", ALWAYS["ops"]) if not one.passed]
+        failed = [one for one in self.runner.job("quality", ALWAYS["ops"]) if not one.passed]
         return {
             name: sorted(one.check_name for one in failed if one.severity is severity)
             for name, severity in CHECKED.items()
@@ -153,7 +93,7 @@ class Driver:
     def archive(self, month: Month) -> None:
         """Let a closed month go: this is no dry run."""
         config = {"config": {"dry_run": False}}
-        self.job("archive", dict.fromkeys(ARCHIVES, config), partition_key=f"{month}-01")
+        self.runner.job("archive", dict.fromkeys(ARCHIVES, config), partition_key=f"{month}-01")
 
     @property
     def now(self) -> datetime:

@@ -58,7 +58,9 @@ def _play(
     from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress  # noqa: PLC0415
     from tinko_pipelines.core.db.engine import worker_engine  # noqa: PLC0415
     from tinko_pipelines.demo import books, counts, leaving  # noqa: PLC0415
+    from tinko_pipelines.demo.carrier import carrier  # noqa: PLC0415
     from tinko_pipelines.demo.driver import Driver  # noqa: PLC0415
+    from tinko_pipelines.demo.runner import Runner  # noqa: PLC0415
     from tinko_pipelines.demo.world import play  # noqa: PLC0415
     from tinko_pipelines.local.bootstrap import Sandbox, set_up  # noqa: PLC0415
 
@@ -69,17 +71,19 @@ def _play(
         "PUT", "world", seed=seed, start=START.isoformat(), obligations=obligations, days=days
     )
     dbt.prepare()
-    from tinko_pipelines.definitions import defs  # noqa: PLC0415
+    with carrier() as beside:
+        # while the carrier's process loads them too
+        from tinko_pipelines.definitions import defs  # noqa: PLC0415
 
-    driver = Driver(sandbox, defs())
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("the world is about to start", total=1.0)
-        play(
-            driver,
-            START,
-            days,
-            lambda done, what: bar.update(task, completed=done, description=what),
-        )
+        driver = Driver(sandbox, Runner(defs()), beside)
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("the world is about to start", total=1.0)
+            play(
+                driver,
+                START,
+                days,
+                lambda done, what: bar.update(task, completed=done, description=what),
+            )
     baselines = sandbox.call("GET", "baselines")
     truth = sandbox.call("GET", "truth")
     engine, client = worker_engine(), ClickHouseAddress.from_settings().client()
@@ -94,7 +98,7 @@ def _play(
     # acknowledged and not stored, or stored and never worked off
     ours["lost_events"] = truth["events_acknowledged"] - ours["events_stored"] + ours["unprocessed"]
     ours["sandbox_errors"] = driver.step_errors
-    ours["runs"] = dict(driver.runs)
+    ours["runs"] = dict(driver.runner.runs)
     ours["over_time"] = driver.recovered
     return ours, baselines
 

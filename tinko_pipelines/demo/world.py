@@ -33,7 +33,7 @@ def play(driver: Driver, start: datetime, days: int, progress: Progress) -> None
         driver.hour(end + step * 6 * HOUR, charging=False)
         if step % 4 == 0:
             progress(1.0, "settling what is pending")
-            driver.job("resolve")
+            driver.runner.job("resolve")
     last, every = end + timedelta(days=SETTLING_DAYS), days + SETTLING_DAYS
     driver.day(last, lookback_days=every)
     progress(1.0, "holding the books against each other")

@@ -1,7 +1,7 @@
 """attempts that are due, in the order in which they are claimed
 
-A claim takes the first few of them. By the time alone, all that came due at one instant, as after an
-outage, had to be read and sorted for each claim.
+A claim takes the first few of them. By the time alone, all that came due at one instant, as after
+an outage, had to be read and sorted for each claim.
 """
 
 import sqlalchemy as sa

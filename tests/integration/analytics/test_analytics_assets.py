@@ -76,7 +76,7 @@ def test_from_the_ledger_to_the_mart(definitions, client, ledger):
     assert all(passed.values())
 
 
-def test_a_category_nobody_knows_fails_its_check_and_stops_what_follows(definitions, client, ledger):
+def test_an_unknown_category_fails_its_check_and_stops_what_follows(definitions, client, ledger):
     ledger.failed_debt(START, category="not_a_category")
     result = run(definitions)
     passed = results(result)
