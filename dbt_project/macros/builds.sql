@@ -3,9 +3,9 @@
    A build takes the debts that changed below a position of the sink (int_changed_debts). The facts
    forget those debts and take them in again as they now stand; each logs the days, organisation by
    organisation, that its rows stood on before and stand on now. A mart then counts those days
-   again and swaps them in, a partition at a time. Every model notes how far it has come only after it is done, so a build
-   that was cut off is taken up by the next one. Tables: sql/clickhouse/0004_carried.sql and
-   0006_reopened_groups.sql. #}
+   again and swaps them in, a partition at a time. Every model notes how far it has come only after
+   it is done, so a build that was cut off is taken up by the next one. Tables:
+   sql/clickhouse/0004_carried.sql and 0006_reopened_groups.sql. #}
 
 {% macro facts() %}{{ return(['int_attempts', 'int_failed_obligations', 'int_messages']) }}{% endmacro %}
 
