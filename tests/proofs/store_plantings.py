@@ -46,8 +46,9 @@ def _lost(client: Client, world: World, number: int) -> None:
 
 def _extra(client: Client, world: World, number: int) -> None:
     client.command(
-        "insert into tinko.obligations select * replace(generateUUIDv7() as id)"
-        f" from tinko.obligations final where id = '{world.debts[number]}'"
+        # the inner query by its own id: the outer's is the new one already
+        "insert into tinko.obligations select * replace(generateUUIDv7() as id) from"
+        f" (select * from tinko.obligations final where id = '{world.debts[number]}')"
     )
 
 
