@@ -2,7 +2,8 @@
 
 Thousands of lifecycles (lifecycles.py) are told in order, then shuffled after their end, then
 delayed with reads in between, some twice and some never, what is missing being healed by a
-listing. The books of the lifecycles themselves are held against every one of them.
+listing; then hypothesis tells them as it likes (order_machine.py). The books of the lifecycles
+themselves are held against every one of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,21 +21,52 @@ from tests.postgres import migrated_postgres
 from tests.proofs.harness import Finding, register
 from tests.proofs.ledger_view import refused, standing
 from tests.proofs.lifecycles import DUE, START, Life, Ours, S
+from tests.proofs.order_machine import END, Ledgers, Told, tell
 from tests.proofs.replay import Delivery, Replay, Slots
 from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
-END = START + timedelta(days=110)
 SLOT = 6 * 3600  # seconds of business time whose deliveries are one pass
 SHOWN = 5
-Ledgers = Callable[[], contextlib.AbstractContextManager[Engine]]
 
 
 @register("orders")
-def orders(lives: int = 3000, shuffles: int = 1, delays: int = 2, seed: int = 1) -> Finding:
-    """`lives` lifecycles in order, then `shuffles` and `delays` times otherwise."""
+def orders(
+    lives: int = 3000, shuffles: int = 1, delays: int = 2, examples: int = 100, seed: int = 1
+) -> Finding:
+    """`lives` lifecycles in order, then `shuffles` and `delays` times otherwise, then `examples` of
+    the state machine, each of 30 lives."""
     with _server() as ledgers:
-        return orders_on(ledgers, lives, shuffles, delays, seed)
+        found = orders_on(ledgers, lives, shuffles, delays, seed)
+        drawn = machine_on(ledgers, lives, examples, at_once=30, steps=40, seed=seed)
+    return Finding([*found.wrong, *drawn.wrong], {**found.numbers, "drawn": drawn.numbers})
+
+
+def machine_on(
+    ledgers: Ledgers,
+    lives: int,
+    examples: int,
+    at_once: int,
+    steps: int,
+    seed: int,
+    shrink: bool = True,
+) -> Finding:
+    """`examples` of hypothesis's, each of `at_once` of the `lives` and up to `steps` steps."""
+    life_of = {number: Life(number, seed) for number in range(lives)}
+    with ledgers() as engine:
+        Replay(engine, life_of, START).run(_in_order(life_of, random.Random(0))[0], lambda: False)
+        in_order = standing(engine)
+
+    def differences(life: Life, found: Mapping[int, Any]) -> list[str]:
+        return list(_compare(f"life {life.number}", life, found, in_order))
+
+    told = Told(ledgers, life_of, differences, at_once)
+    wrong = []
+    try:
+        tell(told, examples, steps, shrink=shrink)
+    except AssertionError as error:
+        wrong.append(f"the state machine: {error}")
+    return Finding(wrong, told.counts)
 
 
 def orders_on(ledgers: Ledgers, lives: int, shuffles: int, delays: int, seed: int) -> Finding:
@@ -112,10 +144,10 @@ def _failed(life: Life) -> bool:
 
 # --- orders ---------------------------------------------------------------------------------------
 
-Told = Mapping[int, Life]
+Lives = Mapping[int, Life]
 
 
-def _in_order(told: Told, draw: random.Random) -> tuple[Slots, list[int]]:
+def _in_order(told: Lives, draw: random.Random) -> tuple[Slots, list[int]]:
     return _slots(told, {
         (number, place): event.at
         for number, life in told.items()
@@ -123,7 +155,7 @@ def _in_order(told: Told, draw: random.Random) -> tuple[Slots, list[int]]:
     }, []), []  # fmt: skip
 
 
-def _shuffled(told: Told, draw: random.Random) -> tuple[Slots, list[int]]:
+def _shuffled(told: Lives, draw: random.Random) -> tuple[Slots, list[int]]:
     """All of it after the end; what we try to collect we know by its first event."""
     at: dict[tuple[int, int], datetime] = {}
     for number, life in told.items():
@@ -133,7 +165,7 @@ def _shuffled(told: Told, draw: random.Random) -> tuple[Slots, list[int]]:
     return _slots(told, at, _again(at, draw, 0.1)), []
 
 
-def _delayed(told: Told, draw: random.Random) -> tuple[Slots, list[int]]:
+def _delayed(told: Lives, draw: random.Random) -> tuple[Slots, list[int]]:
     """Each up to weeks late, some twice, some never: those a listing at the end heals."""
     at: dict[tuple[int, int], datetime] = {}
     dropped: set[int] = set()
@@ -161,7 +193,7 @@ def _again(
 
 
 def _slots(
-    told: Told,
+    told: Lives,
     at: Mapping[tuple[int, int], datetime],
     again: list[tuple[tuple[int, int], datetime]],
     *,

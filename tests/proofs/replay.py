@@ -93,15 +93,21 @@ class Replay:
 
     def run(self, slots: Slots, think: Callable[[], bool]) -> None:
         """Deliver slot by slot; after each, failures are classified and cases opened if `think`."""
+        for now, deliveries, ours in slots:
+            self.tell(now, deliveries, ours)
+            if think():
+                self.think()
+        self.think()
+
+    def tell(
+        self, now: datetime, deliveries: Iterable[Delivery], ours: Iterable[tuple[int, Ours]] = ()
+    ) -> None:
+        """One slot: what arrives is worked off in one pass, then our own tries begin."""
+        self.clock.instant = self.books.now = max(now, self.clock.instant)
         with _reading(self.books):
-            for now, deliveries, ours in slots:
-                self.clock.instant = self.books.now = max(now, self.clock.instant)
-                self._deliver(deliveries)
-                for life, one in ours:
-                    self._begin(self.lives[life], one)
-                if think():
-                    self.think()
-            self.think()
+            self._deliver(deliveries)
+        for life, one in ours:
+            self._begin(self.lives[life], one)
 
     def think(self) -> None:
         while classify_failures(self.engine, self.clock).total:
