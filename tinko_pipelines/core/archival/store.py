@@ -26,9 +26,7 @@ _CONFIG = Config(
     connect_timeout=5,
     read_timeout=60,
     retries={"mode": "standard", "total_max_attempts": 4},
-    # what is stored is read back and held against our own hash: over plain HTTP, where boto would
-    # hash every body for its signature, that is once more for nothing
-    s3={"addressing_style": "path", "payload_signing_enabled": False},
+    s3={"addressing_style": "path"},
     # not every S3 knows the newer checksums; ours are the manifest's
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
