@@ -1,9 +1,10 @@
 """A stream of rows into Parquet files, one organisation each, in bounded memory.
 
-Rows of all organisations come mixed, as Postgres's binary COPY has them. Each batch is split; an
-organisation's rows wait until they make a row group and are decoded only then, and the largest go
-first when all that waits is too much. A file that is full, or one too many that are open, is closed
-and handed on.
+Rows of all organisations come mixed, as Postgres's binary COPY has them. Each batch is decoded in
+the order of its organisations, so that each one's share is a slice. Slices wait to become a row
+group; when all that waits is too much, the largest organisations are written, and the little that
+is left is copied out of the batches it came in. A file that is full, or one too many that are open,
+is closed and handed on.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from tinko_pipelines.core.archival.columns import Column, plain
 
 _MEBIBYTE = 1024 * 1024
 GROUP_ROWS = 65_536
-GROUP_BYTES = 12 * _MEBIBYTE
-WAITING_BYTES = 48 * _MEBIBYTE
+WAITING_BYTES = 64 * _MEBIBYTE
+# what may wait on, so that small organisations have row groups of some size
+LEFT_BYTES = WAITING_BYTES // 8
 FILE_BYTES = 16 * _MEBIBYTE
 OPEN_FILES = 64
 # few different values: the rest is not worth a dictionary
@@ -59,7 +61,9 @@ class _File:
 
 @dataclass
 class _Waiting:
-    batches: list[pa.BinaryArray] = field(default_factory=list)
+    """One organisation's rows."""
+
+    batches: list[pa.RecordBatch] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
 
@@ -87,10 +91,8 @@ class PartWriter:
             waiting.rows += len(rows)
             waiting.bytes += rows.nbytes
             self._waiting_bytes += rows.nbytes
-            if waiting.rows >= GROUP_ROWS or waiting.bytes >= GROUP_BYTES:
-                self._write_group(org)
-        while self._waiting_bytes > WAITING_BYTES:
-            self._write_group(max(self._waiting, key=lambda one: self._waiting[one].bytes))
+        if self._waiting_bytes > WAITING_BYTES:
+            self._write_most()
 
     def close(self) -> None:
         """Write what waits and hand on every file."""
@@ -105,14 +107,23 @@ class PartWriter:
             one.writer.close()
         self._open.clear()
 
+    def _write_most(self) -> None:
+        for org in sorted(self._waiting, key=lambda one: -self._waiting[one].bytes):
+            if self._waiting_bytes <= LEFT_BYTES:
+                break
+            self._write_group(org)
+        for left in self._waiting.values():
+            # a slice holds the whole batch
+            left.batches = [one.take(pa.array(np.arange(len(one)))) for one in left.batches]
+
     def _write_group(self, org: bytes) -> None:
         waiting = self._waiting.pop(org)
         self._waiting_bytes -= waiting.bytes
-        rows = decoding.decode(decoding.join(waiting.batches), self.columns)
+        rows = pa.Table.from_batches(waiting.batches)
         if not self._options:
-            self._options = options_for(rows)
+            self._options = options_for(waiting.batches[0])
         file = self._file(org)
-        file.writer.write_batch(rows, GROUP_ROWS)
+        file.writer.write_table(rows, GROUP_ROWS)
         file.rows += len(rows)
         if file.path.stat().st_size >= self.file_bytes:
             self._close(org)
@@ -139,21 +150,16 @@ class PartWriter:
 
 def split(
     rows: pa.BinaryArray, columns: Sequence[Column]
-) -> Iterator[tuple[bytes, pa.BinaryArray]]:
-    """The rows by organisation, in their order; each share has memory of its own."""
+) -> Iterator[tuple[bytes, pa.RecordBatch]]:
+    """The rows by organisation, in their order: slices of one batch."""
     place = [one.name for one in columns].index("org_id")
     orgs = decoding.one_of(rows, columns, place).storage.dictionary_encode()
-    names = orgs.dictionary.to_pylist()
-    if len(names) == 1:
-        yield names[0], rows
-        return
     codes = orgs.indices.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
-    for number, name in enumerate(names):
+    decoded = decoding.decode(rows, columns, np.argsort(codes, kind="stable"))
+    ends = np.cumsum(np.bincount(codes))
+    for number, name in enumerate(orgs.dictionary.to_pylist()):
         start = int(ends[number - 1]) if number else 0
-        share = pa.array(order[start : int(ends[number])])
-        yield name, rows.take(share)
+        yield name, decoded.slice(start, int(ends[number]) - start)
 
 
 def options_for(sample: pa.RecordBatch) -> dict[str, Any]:
