@@ -137,6 +137,10 @@ def _carry(
         advance(engine, target.name, relation, page.below, brought, clock.now())
         point("advanced")
         rows, batches = rows + brought, batches + len(tables)
+    if not batches:
+        # transaction ids that no commit has flushed are given out again after a crash of Postgres:
+        # of those below `high` none is, once a commit has followed it
+        advance(engine, target.name, relation, high, 0, clock.now())
     point("reporting")
     target.report(relation, high, rows)
     point("reported")
