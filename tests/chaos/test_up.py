@@ -1,10 +1,11 @@
 """What `make up` promises, kills among it, on one running stack; the last test ends it.
 
-What takes time to come (our first charge, the mart, the runs) is waited for before the kills: after
-a build that a kill broke off, the next comes minutes later (defs/analytics/ringing.py).
+What takes time to come (the mart, the runs) is asked for after the kills, which wait for it too.
 
 Full counts of the kills: `make proof NAME=crash`.
 """
+
+import contextlib
 
 import clickhouse_connect
 import httpx
@@ -65,8 +66,17 @@ def test_the_printed_key_opens_the_api_and_nothing_else_does(up, path):
     assert wrong.status_code == 401
 
 
-def test_an_analyst_reads_the_mart_and_writes_nothing(charging):
-    up = charging
+def test_kills_lose_nothing_and_charge_nobody_twice(up):
+    parts = ["api", "dagster-daemon", "postgres"]
+    found = kill_and_reckon(up, parts, events_between=8, charges_between=0)
+    print(found.numbers)  # noqa: T201 (shown by `pytest -rP`)
+    assert not found.wrong, found
+    assert found.numbers["kills"] == {"api": 1, "dagster-daemon": 1, "postgres": 1}
+    assert found.numbers["events_acknowledged"] >= 60
+    assert found.numbers["attempts_by_actor"]["tinko"] >= 1
+
+
+def test_an_analyst_reads_the_mart_and_writes_nothing(up):
     client = clickhouse_connect.get_client(
         host="127.0.0.1", port=up.ports.clickhouse, username="tinko_reader", database="tinko"
     )
@@ -78,6 +88,7 @@ def test_an_analyst_reads_the_mart_and_writes_nothing(charging):
             return 0
         return client.query("select sum(failed) from recovery_daily").result_rows[0][0]
 
+    # after a build that a kill broke off, the next comes minutes later (defs/analytics/ringing.py)
     wait_until(failures_in_the_mart, 600, "the mart was not built, or shows no failure")
     with pytest.raises(DatabaseError):
         client.command("insert into recovery_daily select * from recovery_daily")
@@ -87,20 +98,12 @@ def test_an_analyst_reads_the_mart_and_writes_nothing(charging):
 
 def test_dagster_answers_and_its_runs_succeed(up):
     def succeeded():
-        found = up.graphql(RUNS)["runsOrError"]["results"]
-        return {"recover", "analytics"} <= {one["jobName"] for one in found}
+        # the webserver finds the connections that went with the killed Postgres one by one
+        with contextlib.suppress(httpx.HTTPError, RuntimeError):
+            found = up.graphql(RUNS)["runsOrError"]["results"]
+            return {"recover", "analytics"} <= {one["jobName"] for one in found}
 
     wait_until(succeeded, 600, "recover and analytics have not succeeded")
-
-
-def test_kills_lose_nothing_and_charge_nobody_twice(charging):
-    parts = ["api", "dagster-daemon", "postgres"]
-    found = kill_and_reckon(charging, parts, events_between=8, charges_between=0)
-    print(found.numbers)  # noqa: T201 (shown by `pytest -rP`)
-    assert not found.wrong, found
-    assert found.numbers["kills"] == {"api": 1, "dagster-daemon": 1, "postgres": 1}
-    assert found.numbers["events_acknowledged"] >= 60
-    assert found.numbers["attempts_by_actor"]["tinko"] >= 1
 
 
 def test_it_is_small_when_idle(up):

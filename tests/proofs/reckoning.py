@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import httpx
@@ -16,8 +16,7 @@ from tinko_pipelines.core.clock import DatabaseClock
 _LAUNCH = """
 mutation($selector: JobOrPipelineSelector!, $config: RunConfigData!, $day: String!) {
   launchRun(executionParams: {selector: $selector, runConfigData: $config,
-    executionMetadata: {tags: [{key: "dagster/partition", value: $day},
-      {key: "dagster/priority", value: "20"}]}}) {
+    executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}}) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
     ... on RunConfigValidationInvalid { errors { message } }
 } }
@@ -28,25 +27,6 @@ _KEPT_CONNECTIONS = 15
 _OVER = {"SUCCESS", "FAILURE", "CANCELED"}
 # what the sandbox's words for an attempt's end are in the ledger
 _STATE_OF = {"succeeded": {"succeeded"}, "failed": {"failed"}, "canceled": {"cancelled", "failed"}}
-
-
-def leap_to_the_first_retry(stack: LiveStack, rate: float, seconds: float = 300.0) -> None:
-    """Once a retry of ours is planned, business time goes on from when it is due, at `rate`.
-
-    What the world does in between happens at once. Raises TimeoutError where none is planned
-    within `seconds`.
-    """
-
-    def due() -> datetime | None:
-        first: datetime | None = stack.query(
-            "select min(scheduled_at) from attempts where actor = 'tinko' and state = 'scheduled'"
-        )[0][0]
-        return first
-
-    planned = wait_until(due, seconds, "no retry of ours is planned", pause=1.0)
-    clock = DatabaseClock(stack.stack.environment["SANDBOX_CLOCK_DSN"])
-    clock.run_from(max(planned, clock.now()), rate)
-    clock.close()
 
 
 def stop_the_world(stack: LiveStack) -> None:
@@ -78,8 +58,7 @@ def unprocessed(stack: LiveStack) -> int:
 
 
 def heal(stack: LiveStack, seconds: float, lookback_days: int = 60) -> None:
-    """List everything at both PSPs by the stack's own job, before what else is queued. Raises when
-    the run does not succeed."""
+    """List everything at both PSPs by the stack's own job. Raises when the run does not succeed."""
     day = str(stack.sandbox("GET", "world")["now"])[:10]
     config = {"config": {"lookback_days": lookback_days}}
     selector = {
