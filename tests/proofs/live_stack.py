@@ -104,7 +104,8 @@ class LiveStack:
 
     def _answered(self) -> bool:
         if self.up is None or self.up.poll() is not None:
-            raise RuntimeError(f"tinko up ended:\n{self.said()}")
+            code = self.up and self.up.returncode
+            raise RuntimeError(f"tinko up ended with {code}:\n{self.said()}")
         return "Ready after" in self.said()
 
     def said(self) -> str:

@@ -16,7 +16,8 @@ from tinko_pipelines.core.clock import DatabaseClock
 _LAUNCH = """
 mutation($selector: JobOrPipelineSelector!, $config: RunConfigData!, $day: String!) {
   launchRun(executionParams: {selector: $selector, runConfigData: $config,
-    executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}}) {
+    executionMetadata: {tags: [
+      {key: "dagster/partition", value: $day}, {key: "dagster/priority", value: "20"}]}}) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
     ... on RunConfigValidationInvalid { errors { message } }
 } }

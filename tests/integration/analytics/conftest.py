@@ -16,15 +16,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, insert, update
 
+from tests.conftest import TEMPLATE
 from tinko_pipelines.core.analytics import schema
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
 from tinko_pipelines.core.analytics.dbt import DbtProject
 from tinko_pipelines.core.clock import FixedClock
-from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.core.db.tables.ledger import attempts, failures, obligations
 from tinko_pipelines.core.db.tables.notifications import notification_deliveries, outbox
@@ -34,11 +32,9 @@ from tinko_pipelines.core.db.tables.tenants import organisations
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.local import process
 from tinko_pipelines.local.ports import free_port
-from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 START = datetime(2026, 9, 28, 9, tzinfo=UTC)
 CONNECTION, POLICY = uuid.UUID(int=7), uuid.UUID(int=8)
-ROOT = Path(__file__).resolve().parents[3]
 WRITER = "writer-of-the-tests"
 
 
@@ -281,12 +277,6 @@ class Ledger:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("pg") / "data", free_port()) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def clickhouse_server(tmp_path_factory) -> Iterator[ClickHouseServer]:
     server = ClickHouseServer(tmp_path_factory.mktemp("ch"))
     server.start()
@@ -304,16 +294,9 @@ def project(clickhouse_server, tmp_path_factory) -> DbtProject:
 
 @pytest.fixture(scope="module")
 def database(postgres) -> Iterator[str]:
-    """A migrated database with partitions for the tests' months; yields its name."""
+    """A copy of the migrated template for a module's tests; yields its name."""
     name = f"analytics_{uuid.uuid4().hex[:8]}"
-    postgres.create_database(name)
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "sql" / "postgres"))
-    config.set_main_option("path_separator", "os")
-    url = postgres.url("tinko_owner", name)
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(config, "head")
-    partitions.ensure(make_engine(url, pooled=False), START)
+    postgres.create_database(name, TEMPLATE)
     yield name
     postgres.drop_database(name)
 
@@ -325,22 +308,32 @@ def engine(postgres, database):
     worker.dispose()
 
 
-@pytest.fixture
-def empty(engine):
+LEFT_BEHIND = (
+    *("cases", "failures", "attempts", "obligations", "outbox", "settlement_lines", "payouts"),
+    *("deleted_rows", "sink_watermarks"),
+)
+
+
+def empty_ledger(engine: Engine) -> None:
     """Nothing in the ledger and no watermark."""
     with engine.begin() as connection:
-        for table in (
-            "cases",
-            "failures",
-            "attempts",
-            "obligations",
-            "outbox",
-            "settlement_lines",
-            "payouts",
-            "deleted_rows",
-            "sink_watermarks",
-        ):
+        for table in LEFT_BEHIND:
             connection.exec_driver_sql(f"delete from {table}")
+
+
+def empty_tables(server: ClickHouseServer):
+    """A client on empty, freshly made tables."""
+    if server.process is None:
+        server.start()
+    made = server.address.client()
+    made.command("drop database if exists tinko sync")
+    schema.apply(made)
+    return made
+
+
+@pytest.fixture
+def empty(engine):
+    empty_ledger(engine)
 
 
 @pytest.fixture
@@ -350,12 +343,7 @@ def ledger(engine, empty) -> Ledger:
 
 @pytest.fixture
 def client(clickhouse_server):
-    """A client on empty, freshly made tables."""
-    if clickhouse_server.process is None:
-        clickhouse_server.start()
-    made = clickhouse_server.address.client()
-    made.command("drop database if exists tinko sync")
-    schema.apply(made)
+    made = empty_tables(clickhouse_server)
     yield made
     made.close()
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
+import clickhouse_connect
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
+from tests.integration.analytics.conftest import Ledger, empty_ledger, empty_tables
 from tinko_pipelines.core.analytics import sink
 from tinko_pipelines.core.analytics.compare import MEASURES, mart_vs_ledger
 from tinko_pipelines.core.analytics.errors import AnalyticsUnavailable, DbtFailed
 from tinko_pipelines.core.analytics.relations import RELATIONS
 from tinko_pipelines.core.analytics.targets import ClickHouse
+from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.db.tables.ledger import attempts, obligations
 from tinko_pipelines.core.db.tables.recovery import cases
 
@@ -29,14 +35,41 @@ def refresh(engine, client, clock, project):
     return refreshed
 
 
-def mart(client) -> list[tuple]:
+def mart(client, *orgs: uuid.UUID) -> list[tuple]:
+    only = f" where org_id in ({', '.join(repr(str(org)) for org in orgs)})" if orgs else ""
     return client.query(
         "select day, psp, method, category, currency,"
-        f" {', '.join(MEASURES)} from tinko.recovery_daily order by day, currency, category"
+        f" {', '.join(MEASURES)} from tinko.recovery_daily{only} order by day, currency, category"
     ).result_rows
 
 
-def test_a_debt_counts_once_where_it_first_failed(client, ledger, refresh, engine):
+Scene = Callable[[Ledger], Iterator[None]]
+
+
+@pytest.fixture(scope="module")
+def counted(engine, clickhouse_server, project):
+    """What the mart says of each scene after the first build, and after the second.
+
+    A build costs seconds: the scenes are played side by side, each in an organisation of its own.
+    """
+    empty_ledger(engine)
+    client = empty_tables(clickhouse_server)
+    ledgers = {scene: Ledger(engine, uuid.uuid4()) for scene in SCENES}
+    playing = [scene(ledger) for scene, ledger in ledgers.items()]
+    seen: dict[Scene, list[list[tuple]]] = {scene: [] for scene in SCENES}
+    for _ in range(2):
+        for played in playing:
+            next(played, None)
+        sink.run(engine, ClickHouse(client), FixedClock(START))
+        project.build("+recovery_daily int_messages")
+        assert mart_vs_ledger(engine, client) == []
+        for scene, ledger in ledgers.items():
+            seen[scene].append(mart(client, ledger.org))
+    client.close()
+    return seen
+
+
+def fails_again_and_is_recovered(ledger):
     debt = ledger.debt(START, 1000)
     first = ledger.attempt(debt, START, method="upi")
     ledger.failure(first, debt, START, category="issuer_unavailable")
@@ -46,97 +79,145 @@ def test_a_debt_counts_once_where_it_first_failed(client, ledger, refresh, engin
             debt, START + days * DAY, actor="tinko", submitted_at=START + days * DAY
         )
         ledger.failure(again, debt, START + days * DAY, category="do_not_honor")
-    refresh()
-    row = (date(2026, 9, 28), "stripe", "upi", "issuer_unavailable", "USD")
-    assert mart(client) == [(*row, 1, 1000, 1, 1000, 0, 0, 0, 0, 0)]
+    yield
     ledger.recover(case, 1000, START + 3 * DAY)
-    refresh()
-    assert mart(client) == [(*row, 1, 1000, 1, 1000, 1, 1000, 0, 0, 0)]
-    assert mart_vs_ledger(engine, client) == []
+    yield
 
 
-def test_the_day_is_utc_and_currencies_stay_apart(client, ledger, refresh):
+def test_a_debt_counts_once_where_it_first_failed(counted):
+    row = (date(2026, 9, 28), "stripe", "upi", "issuer_unavailable", "USD")
+    assert counted[fails_again_and_is_recovered] == [
+        [(*row, 1, 1000, 1, 1000, 0, 0, 0, 0, 0)],
+        [(*row, 1, 1000, 1, 1000, 1, 1000, 0, 0, 0)],
+    ]
+
+
+def fails_late_in_two_currencies(ledger):
     # 01:30 of the 29th in Kolkata is still the 28th in UTC
     late = datetime(2026, 9, 28, 20, 0, tzinfo=UTC)
     ledger.failed_debt(late, due=500, currency="INR")
     ledger.failed_debt(late, due=700, currency="USD", recovered=True)
-    refresh()
-    assert [(row[0], row[4], row[5], row[6], row[10]) for row in mart(client)] == [
+    yield
+
+
+def test_the_day_is_utc_and_currencies_stay_apart(counted):
+    rows = counted[fails_late_in_two_currencies][0]
+    assert [(row[0], row[4], row[5], row[6], row[10]) for row in rows] == [
         (date(2026, 9, 28), "INR", 1, 500, 0),
         (date(2026, 9, 28), "USD", 1, 700, 700),
     ]
 
 
-@pytest.mark.parametrize("state", ["scheduled", "claimed", "cancelled", "not_sent"])
-def test_a_try_that_was_not_sent_is_no_retry(client, ledger, refresh, engine, state):
-    debt = ledger.failed_debt(START)
-    ledger.attempt(debt, START + DAY, actor="tinko", state=state)
-    refresh()
-    assert mart(client)[0][7] == 0
-    assert mart_vs_ledger(engine, client) == []
+NOT_SENT = ("scheduled", "claimed", "cancelled", "not_sent")
 
 
-def test_only_our_tries_after_the_failure_are_retries(client, ledger, refresh):
+def is_tried_without_a_send(ledger):
+    for days, state in enumerate(NOT_SENT):
+        debt = ledger.failed_debt(START + days * DAY)
+        ledger.attempt(debt, START + 9 * DAY, actor="tinko", state=state)
+    yield
+
+
+def test_a_try_that_was_not_sent_is_no_retry(counted):
+    rows = counted[is_tried_without_a_send][0]
+    assert {state: row[7] for state, row in zip(NOT_SENT, rows, strict=True)} == dict.fromkeys(
+        NOT_SENT, 0
+    )
+
+
+def is_tried_by_us_first_and_by_the_payer_after(ledger):
     debt = ledger.debt(START)
     ledger.attempt(debt, START, actor="tinko", state="succeeded", submitted_at=START)
     failed = ledger.attempt(debt, START + DAY)
     ledger.failure(failed, debt, START + DAY)
     ledger.attempt(debt, START + 2 * DAY, actor="payer", state="succeeded")
-    refresh()
-    assert mart(client)[0][7] == 0
+    yield
 
 
-def test_what_is_not_a_failed_debt_is_not_there(client, ledger, refresh, engine):
+def test_only_our_tries_after_the_failure_are_retries(counted):
+    (row,) = counted[is_tried_by_us_first_and_by_the_payer_after][0]
+    assert row[7] == 0
+
+
+def is_no_failed_debt(ledger):
     paid = ledger.debt(START, state="paid")
     ledger.attempt(paid, START, state="succeeded")
     merged = ledger.failed_debt(START)
     ledger.change(obligations, merged, state="superseded", superseded_by=paid)
     late = ledger.failed_debt(START)
-    refresh()
-    assert sum(row[5] for row in mart(client)) == 1
+    yield
     # the failure turns into a late success: there is no failed attempt any more
-    with engine.begin() as connection:
+    with ledger.engine.begin() as connection:
         connection.execute(
             attempts.update().where(attempts.c.obligation_id == late).values(state="succeeded")
         )
-    refresh()
-    assert mart(client) == []
-    assert mart_vs_ledger(engine, client) == []
+    yield
 
 
-def test_a_failure_that_is_not_classified_yet_is_visible_and_no_fault(
-    client, ledger, project, engine, clock
-):
-    debt = ledger.debt(START)
-    ledger.attempt(debt, START)
-    sink.run(engine, ClickHouse(client), clock)
-    project.build("+recovery_daily int_messages")
-    assert mart(client)[0][3] == "unclassified"
-    assert mart_vs_ledger(engine, client) == []
+def test_what_is_not_a_failed_debt_is_not_there(counted):
+    before, after = counted[is_no_failed_debt]
+    assert [row[5] for row in before] == [1]
+    assert after == []
 
 
-@pytest.mark.parametrize("state", ["recovered", "settled"])
-def test_recovered_money_and_reversals(client, ledger, refresh, engine, state):
-    debt = ledger.failed_debt(START)
-    with engine.begin() as connection:
+def is_not_classified_yet(ledger):
+    ledger.attempt(ledger.debt(START), START)
+    yield
+
+
+def test_a_failure_that_is_not_classified_yet_is_visible_and_no_fault(counted):
+    (row,) = counted[is_not_classified_yet][0]
+    assert row[3] == "unclassified"
+
+
+RECOVERED = ("recovered", "settled")
+
+
+def is_recovered_and_reversed(ledger):
+    found = {state: ledger.failed_debt(START + days * DAY) for days, state in enumerate(RECOVERED)}
+    with ledger.engine.begin() as connection:
+        for state, debt in found.items():
+            connection.execute(
+                cases.update()
+                .where(cases.c.obligation_id == debt)
+                .values(state=state, recovered_by="payer", recovered_minor=1000, reversed_minor=300)
+            )
+    yield
+    with ledger.engine.begin() as connection:
         connection.execute(
             cases.update()
-            .where(cases.c.obligation_id == debt)
-            .values(state=state, recovered_by="payer", recovered_minor=1000, reversed_minor=300)
+            .where(cases.c.org_id == ledger.org)
+            .values(state="reversed", reversed_minor=1000)
         )
-    refresh()
-    assert mart(client)[0][9:] == (1, 1000, 0, 0, 300)
-    with engine.begin() as connection:
-        connection.execute(cases.update().values(state="reversed", reversed_minor=1000))
-    refresh()
-    assert mart(client)[0][9:] == (0, 0, 1, 1000, 1000)
-    assert mart_vs_ledger(engine, client) == []
+    yield
 
 
-def test_every_difference_is_named(client, ledger, refresh, engine):
+@pytest.mark.parametrize("state", RECOVERED)
+def test_recovered_money_and_reversals(counted, state):
+    before, after = (rows[RECOVERED.index(state)] for rows in counted[is_recovered_and_reversed])
+    assert before[9:] == (1, 1000, 0, 0, 300)
+    assert after[9:] == (0, 0, 1, 1000, 1000)
+
+
+SCENES: tuple[Scene, ...] = (
+    fails_again_and_is_recovered,
+    fails_late_in_two_currencies,
+    is_tried_without_a_send,
+    is_tried_by_us_first_and_by_the_payer_after,
+    is_no_failed_debt,
+    is_not_classified_yet,
+    is_recovered_and_reversed,
+)
+
+
+def test_an_analyst_reads_and_every_difference_is_named(
+    client, ledger, refresh, engine, clickhouse_server
+):
     ledger.failed_debt(START, recovered=True)
     ledger.failed_debt(START + DAY, currency="INR")
     refresh()
+    reads_the_mart_and_its_words(clickhouse_server)
+    assert sum(row[5] for row in mart(client)) == 2
     assert mart_vs_ledger(engine, client) == []
     client.command(
         "alter table tinko.recovery_daily delete where currency = 'INR' settings mutations_sync = 2"
@@ -147,6 +228,23 @@ def test_every_difference_is_named(client, ledger, refresh, engine):
         ("failed_minor", 1000, 0),
     }
     assert "2026-09-29 stripe INR" in str(found[0])
+
+
+def reads_the_mart_and_its_words(clickhouse_server) -> None:
+    with clickhouse_connect.get_client(
+        host="127.0.0.1", port=clickhouse_server.port, username="tinko_reader", database="tinko"
+    ) as reader:
+        assert reader.query("select sum(recovered) from recovery_daily").result_rows == [(1,)]
+        described = dict(
+            reader.query(
+                "select name, comment from system.columns"
+                " where database = 'tinko' and table = 'recovery_daily'"
+            ).result_rows
+        )
+        assert all(described.values())
+        assert "minor units" in described["recovered_minor"]
+        with pytest.raises(DatabaseError):
+            reader.command("truncate table recovery_daily")
 
 
 def test_what_moved_since_the_build_is_not_held_against_the_mart(client, ledger, refresh, engine):
@@ -178,7 +276,9 @@ def test_what_moved_since_the_build_is_not_held_against_the_mart(client, ledger,
     assert sum(row[5] for row in mart(client)) == 3
 
 
-def test_an_empty_ledger_and_an_empty_mart_agree(client, ledger, refresh, engine):
+def test_an_empty_ledger_and_an_empty_mart_agree_and_sources_are_fresh(
+    client, ledger, refresh, engine, project
+):
     refresh()
     assert mart_vs_ledger(engine, client) == []
     ledger.failed_debt(START)
@@ -191,15 +291,10 @@ def test_an_empty_ledger_and_an_empty_mart_agree(client, ledger, refresh, engine
     )
     # told that everything was carried, it misses the debt
     assert [one.measure for one in mart_vs_ledger(engine, client)] == ["failed", "failed_minor"]
+    sources_are_fresh_after_a_run_that_carried_nothing(client, project)
 
 
-def test_a_mart_that_was_never_built_is_no_agreement(client, ledger, engine):
-    with pytest.raises(AnalyticsUnavailable, match="recovery_daily"):
-        mart_vs_ledger(engine, client)
-
-
-def test_sources_are_fresh_after_a_run_that_carried_nothing(client, ledger, refresh, project):
-    refresh()
+def sources_are_fresh_after_a_run_that_carried_nothing(client, project) -> None:
     assert {node.name: node.status for node in project.freshness()} == dict.fromkeys(
         [*(relation.name for relation in RELATIONS), "sink_positions"], "pass"
     )
@@ -214,24 +309,6 @@ def test_sources_are_fresh_after_a_run_that_carried_nothing(client, ledger, refr
         project.freshness()
 
 
-def test_an_analyst_reads_the_mart_and_its_words(client, ledger, refresh, clickhouse_server):
-    import clickhouse_connect
-    from clickhouse_connect.driver.exceptions import DatabaseError
-
-    ledger.failed_debt(START, recovered=True)
-    refresh()
-    with clickhouse_connect.get_client(
-        host="127.0.0.1", port=clickhouse_server.port, username="tinko_reader", database="tinko"
-    ) as reader:
-        assert reader.query("select sum(recovered) from recovery_daily").result_rows == [(1,)]
-        described = dict(
-            reader.query(
-                "select name, comment from system.columns"
-                " where database = 'tinko' and table = 'recovery_daily'"
-            ).result_rows
-        )
-        assert all(described.values())
-        assert "minor units" in described["recovered_minor"]
-        with pytest.raises(DatabaseError):
-            reader.command("truncate table recovery_daily")
-    assert len(mart(client)) == 1
+def test_a_mart_that_was_never_built_is_no_agreement(client, ledger, engine):
+    with pytest.raises(AnalyticsUnavailable, match="recovery_daily"):
+        mart_vs_ledger(engine, client)

@@ -12,7 +12,7 @@ from tests.integration.analytics.insights_world import World
 from tinko_pipelines.core.analytics import sink
 from tinko_pipelines.core.analytics.reading import marts
 from tinko_pipelines.core.analytics.reading.insights import Insights, Source
-from tinko_pipelines.core.analytics.reading.measures import SUMMARY, TRIES
+from tinko_pipelines.core.analytics.reading.measures import MARTS, SUMMARY, TRIES
 from tinko_pipelines.core.analytics.reading.question import Question, Span
 from tinko_pipelines.core.analytics.reading.store import Store
 from tinko_pipelines.core.analytics.targets import ClickHouse
@@ -24,11 +24,15 @@ from tinko_pipelines.core.ids import new_id
 SPAN = Span(START.date(), (START + timedelta(days=60)).date())
 
 
+# what an answer is read from, and no other mart
+READ = " ".join(("int_messages", *(f"+{mart.name}" for mart in MARTS)))
+
+
 @pytest.fixture
 def refresh(engine, client, clock, project):
     def refreshed() -> None:
         sink.run(engine, ClickHouse(client), clock)
-        project.build(tests=False)
+        project.build(READ, tests=False)
 
     return refreshed
 
