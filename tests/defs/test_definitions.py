@@ -61,11 +61,15 @@ CHECKS = {
     "razorpay_payments": {"few_events_missed", "webhooks_arrive"},
     "razorpay_reconciliation": {"ledger_is_matched_plus_findings"},
     "recovery_daily": {"mart_matches_ledger"},
+    "at_risk": {"at_risk_matches_ledger"},
+    "settlement_daily": {"settlement_daily_matches_lines"},
+    "payouts_daily": {"payouts_daily_matches_payouts"},
     "settlements": {"recoveries_are_accounted_for"},
     "stripe_payments": {"few_events_missed", "webhooks_arrive"},
     "stripe_reconciliation": {"ledger_is_matched_plus_findings"},
 }  # fmt: skip
 BLOCKING = {
+    "at_risk_matches_ledger", "settlement_daily_matches_lines", "payouts_daily_matches_payouts",
     "attempts_few_refused", "cases_few_refused", "failures_few_refused",
     "ledger_is_matched_plus_findings", "mart_matches_ledger", "obligations_few_refused",
     "partitions_ahead", "payouts_few_refused", "psp_records_few_refused",
@@ -123,7 +127,7 @@ def test_the_checks_are_there(repository):
     graph = repository.asset_graph
     ours = [
         one for one in graph.asset_check_keys
-        if "dbt" not in graph.get(one.asset_key).kinds or one.name == "mart_matches_ledger"
+        if "dbt" not in graph.get(one.asset_key).kinds or one.name in BLOCKING
     ]  # fmt: skip
     found = {
         asset.to_user_string(): {one.name for one in ours if one.asset_key == asset}

@@ -40,7 +40,7 @@ def definitions(configured, project, monkeypatch):
 
     return dg.Definitions(
         assets=[carrying.carry_to_clickhouse, marts.dbt_models, marts.dbt_docs],
-        asset_checks=[checks.mart_matches_ledger],
+        asset_checks=[checks.marts_match_ledger],
         jobs=[ringing.analytics],
         schedules=[ringing.analytics_hourly],
         sensors=[ringing.analytics_sensor],
