@@ -18,10 +18,13 @@ from api.console.view import CHART_HEIGHT, CHART_WIDTH, OverviewReader, business
 from api.dependencies import ServicesOf
 from api.errors import Forbidden
 from api.services import HERE
+from tinko_pipelines.core.analytics.definitions import definition
 from tinko_pipelines.core.settings import Settings
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(HERE / "console" / "templates")
+# the words of dbt's pages and of /v1/analytics/definitions
+templates.env.globals["meaning"] = lambda name: definition(name).text
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (

@@ -445,8 +445,8 @@ order by d.row_version, d.key
 limit :size;
 
 -- name: ledger_totals
--- Purpose: what recovery_daily must come to, counted from the ledger itself, per organisation,
--- day of the first failure (UTC), PSP and currency.
+-- Purpose: what recovery_daily and at_risk (its debts, due_minor and outstanding_minor) must come to,
+-- counted from the ledger itself, per organisation, day of the first failure (UTC), PSP and currency.
 -- Parameters: none. Index: ix_attempts_obligation_id, uq_cases_obligation_id,
 -- ix_state_history_entity_id.
 with first_failures as (
@@ -500,6 +500,11 @@ tried as (
         g.relation = 'attempts' and g.state in ('detached', 'dropped', 'discarded')
         and ended.to_state not in ('scheduled', 'claimed', 'cancelled', 'not_sent')
         and ended.at >= x.failed_at
+),
+
+ended_cases as (
+    select c.obligation_id from cases as c
+    where c.state in ('recovered', 'settled', 'exhausted', 'cancelled', 'reversed')
 )
 
 select
@@ -519,11 +524,17 @@ select
     coalesce(
         sum(o.due_minor) filter (where c.state in ('exhausted', 'cancelled', 'reversed')), 0
     )::bigint as lost_minor,
-    coalesce(sum(c.reversed_minor), 0)::bigint as reversed_minor
+    coalesce(sum(c.reversed_minor), 0)::bigint as reversed_minor,
+    count(*) filter (where e.obligation_id is null) as debts,
+    coalesce(sum(o.due_minor) filter (where e.obligation_id is null), 0)::bigint as due_minor,
+    coalesce(
+        sum(greatest(o.due_minor - o.paid_minor, 0)) filter (where e.obligation_id is null), 0
+    )::bigint as outstanding_minor
 from first_failures as x
 inner join obligations as o on x.obligation_id = o.id
 left join cases as c on o.id = c.obligation_id
 left join tried as t on o.id = t.obligation_id
+left join ended_cases as e on o.id = e.obligation_id
 where
     o.state <> 'superseded'
     -- a debt in quarantine is in no mart
@@ -568,3 +579,81 @@ left join lateral (
         a.obligation_id = o.id
         and a.state = 'failed'
 ) as x on true;
+
+-- name: line_totals
+-- Purpose: what settlement_daily must come to, counted from the settlement lines themselves, per
+-- organisation, day (UTC) the balance moved, PSP and currency.
+-- Parameters: none. Index: scans settlement_lines.
+select
+    s.org_id::text as org_id,
+    (s.created_at at time zone 'UTC')::date as day,
+    s.psp,
+    s.currency,
+    count(*) as lines,
+    sum(s.gross_minor)::bigint as gross_minor,
+    sum(s.fee_minor)::bigint as fee_minor,
+    sum(s.tax_minor)::bigint as tax_minor,
+    sum(s.net_minor)::bigint as net_minor,
+    count(s.settled_at) as settled
+from settlement_lines as s
+group by 1, 2, 3, 4;
+
+-- name: lines_moved
+-- Purpose: groups of line_totals with a line that was written since a position, or that the
+-- quarantine took out of its table: it leaves no tombstone, and the store may still have it.
+-- Parameters: position. Index: ix_settlement_lines_row_version; scans the quarantine.
+select
+    s.org_id::text as org_id,
+    (s.created_at at time zone 'UTC')::date as day,
+    s.psp,
+    s.currency
+from settlement_lines as s
+where s.row_version >= :position
+union
+select
+    q.org_id::text as org_id,
+    ((q.payload ->> 'created_at')::timestamptz at time zone 'UTC')::date as day,
+    q.payload ->> 'psp' as psp,
+    q.payload ->> 'currency' as currency
+from quarantine as q
+where
+    q.source = 'listing'
+    and q.frame = 'settlement_lines'
+    and q.state in ('quarantined', 'dropped');
+
+-- name: payout_totals
+-- Purpose: what payouts_daily must come to, counted from the payouts themselves, per organisation,
+-- day (UTC) they were made, PSP and currency. Parameters: none. Index: scans payouts.
+select
+    p.org_id::text as org_id,
+    (p.created_at at time zone 'UTC')::date as day,
+    p.psp,
+    p.currency,
+    count(*) as payouts,
+    sum(p.amount_minor)::bigint as amount_minor,
+    count(*) filter (where not p.itemised) as not_itemised
+from payouts as p
+group by 1, 2, 3, 4;
+
+-- name: payouts_moved
+-- Purpose: groups of payout_totals with a payout that was written since a position, or that the
+-- quarantine took out of its table. Parameters: position.
+-- Index: ix_payouts_row_version; scans the quarantine.
+select
+    p.org_id::text as org_id,
+    (p.created_at at time zone 'UTC')::date as day,
+    p.psp,
+    p.currency
+from payouts as p
+where p.row_version >= :position
+union
+select
+    q.org_id::text as org_id,
+    ((q.payload ->> 'created_at')::timestamptz at time zone 'UTC')::date as day,
+    q.payload ->> 'psp' as psp,
+    q.payload ->> 'currency' as currency
+from quarantine as q
+where
+    q.source = 'listing'
+    and q.frame = 'payouts'
+    and q.state in ('quarantined', 'dropped');

@@ -332,56 +332,126 @@ from (
 
 -- name: rows_to_find
 -- Purpose: how many rows the analytics store must hold of each organisation and relation, of those
--- made since an instant (an id of it): `settled` for certain, `moving` more at most. Rows of hidden
--- debts are not to be found once their tombstones were carried.
--- Parameters: since, obligations, attempts, failures, cases (the sink's position of each).
--- Index: the primary keys, ix_quarantine_debt_id, pk_deleted_rows.
-with hidden as (
+-- made since an instant: `settled` for certain, `moving` more at most. Rows of hidden debts are not
+-- to be found once their tombstones were carried; what was deleted may be found until then, and
+-- listed rows that the quarantine took, which leave no tombstone, always.
+-- Parameters: since (an id of that instant), made (the instant), positions (JSON, the sink's position
+-- of each relation). Index: the primary keys, ix_quarantine_debt_id, pk_deleted_rows; scans
+-- settlement_lines, payouts and the small relations.
+with carried as (
+    select p.key as relation, p.value::bigint as position
+    from jsonb_each_text(cast(:positions as jsonb)) as p
+),
+
+hidden as (
     select distinct q.debt_id
     from quarantine as q
     where q.debt_id is not null and q.state in ('quarantined', 'dropped')
 ),
 
 rows_of as (
-    select
-        'obligations' as relation, o.org_id, o.id as key, o.id as debt_id, o.row_version,
-        cast(:obligations as bigint) as position
+    select 'obligations' as relation, o.org_id, o.id as key, o.id as debt_id, o.row_version
     from obligations as o
     where o.id >= cast(:since as uuid)
     union all
-    select
-        'attempts' as relation, a.org_id, a.id as key, a.obligation_id as debt_id, a.row_version,
-        cast(:attempts as bigint) as position
+    select 'attempts' as relation, a.org_id, a.id as key, a.obligation_id as debt_id, a.row_version
     from attempts as a
     where a.id >= cast(:since as uuid)
     union all
     select
         'failures' as relation, f.org_id, f.attempt_id as key, f.obligation_id as debt_id,
-        f.row_version, cast(:failures as bigint) as position
+        f.row_version
     from failures as f
     where f.attempt_id >= cast(:since as uuid)
     union all
-    select
-        'cases' as relation, c.org_id, c.id as key, c.obligation_id as debt_id, c.row_version,
-        cast(:cases as bigint) as position
+    select 'cases' as relation, c.org_id, c.id as key, c.obligation_id as debt_id, c.row_version
     from cases as c
     where c.id >= cast(:since as uuid)
+),
+
+-- of these nothing is hidden
+further as (
+    select 'decisions' as relation, d.org_id, d.row_version
+    from decisions as d
+    where d.id >= cast(:since as uuid)
+    union all
+    select 'outbox' as relation, m.org_id, m.row_version
+    from outbox as m
+    where m.id >= cast(:since as uuid)
+    union all
+    select 'notification_deliveries' as relation, n.org_id, n.row_version
+    from notification_deliveries as n
+    where n.id >= cast(:since as uuid)
+    union all
+    select 'settlement_lines' as relation, s.org_id, s.row_version
+    from settlement_lines as s
+    where s.created_at >= :made
+    union all
+    select 'payouts' as relation, p.org_id, p.row_version
+    from payouts as p
+    where p.created_at >= :made
+    union all
+    select 'policy_versions' as relation, v.org_id, v.row_version
+    from policy_versions as v
+    union all
+    select 'rule_versions' as relation, v.org_id, v.row_version
+    from rule_versions as v
+    union all
+    select 'organisations' as relation, g.org_id, g.row_version
+    from organisations as g
+    union all
+    select 'connections' as relation, x.org_id, x.row_version
+    from connections as x
+),
+
+counts as (
+    select
+        r.relation,
+        r.org_id,
+        count(*) filter (where r.row_version < t.position and h.debt_id is null) as settled,
+        count(*) filter (
+            where
+            (h.debt_id is null and r.row_version >= t.position)
+            or (h.debt_id is not null and coalesce(d.row_version, t.position) >= t.position)
+        ) as moving
+    from rows_of as r
+    inner join carried as t on r.relation = t.relation
+    left join hidden as h on r.debt_id = h.debt_id
+    left join deleted_rows as d
+        on
+            h.debt_id is not null
+            and r.relation = d.relation
+            and r.key = d.key
+    group by r.relation, r.org_id
+    union all
+    select
+        r.relation,
+        r.org_id,
+        count(*) filter (where r.row_version < t.position) as settled,
+        count(*) filter (where r.row_version >= t.position) as moving
+    from further as r
+    inner join carried as t on r.relation = t.relation
+    group by r.relation, r.org_id
+    union all
+    select d.relation, d.org_id, 0 as settled, count(*) as moving
+    from deleted_rows as d
+    inner join carried as t on d.relation = t.relation
+    where d.row_version >= t.position and d.key >= cast(:since as uuid)
+    group by d.relation, d.org_id
+    union all
+    select q.frame as relation, q.org_id, 0 as settled, count(*) as moving
+    from quarantine as q
+    where
+        q.source = 'listing'
+        and q.state in ('quarantined', 'dropped')
+        and (q.payload ->> 'created_at')::timestamptz >= :made
+    group by q.frame, q.org_id
 )
 
 select
-    r.relation,
-    r.org_id::text as org_id,
-    count(*) filter (where r.row_version < r.position and h.debt_id is null) as settled,
-    count(*) filter (
-        where
-        (h.debt_id is null and r.row_version >= r.position)
-        or (h.debt_id is not null and coalesce(d.row_version, r.position) >= r.position)
-    ) as moving
-from rows_of as r
-left join hidden as h on r.debt_id = h.debt_id
-left join deleted_rows as d
-    on
-        h.debt_id is not null
-        and r.relation = d.relation
-        and r.key = d.key
-group by r.relation, r.org_id;
+    c.relation,
+    c.org_id::text as org_id,
+    sum(c.settled)::bigint as settled,
+    sum(c.moving)::bigint as moving
+from counts as c
+group by c.relation, c.org_id;

@@ -10,6 +10,7 @@ from api.main import create_app
 from api.services import build
 from tests.api.deliveries import make_merchant
 from tests.api.test_api_reads import open_case
+from tinko_pipelines.core.analytics.definitions import definition, definitions
 from tinko_pipelines.core.ledger.states import CaseState
 
 
@@ -80,6 +81,21 @@ def test_only_this_machine_is_answered(settings, merchant):
             answer = browser.get("/")
             assert answer.status_code == expected
             assert ("Acme" in answer.text) == (expected == 200)
+
+
+def test_every_figure_says_what_it_means_in_the_words_of_the_definitions(client, worker, merchant):
+    open_case(worker, merchant, due=1000)
+    page = client.get("/console/overview").text
+    label = r"(?:<h2>|<dt>|class=\"n\">)([A-Za-z ]+)<"
+    plain = set(re.findall(label, page)) - {"Attempts", "Work", "Last cases", "Amount"}
+    assert plain == set(), "a figure without its meaning"
+    told = re.findall(r'<dfn tabindex="0" aria-description="([^"]+)"[^>]*>([^<]+)</dfn>', page)
+    said = {label: unescape(text) for text, label in told}
+    assert said["At risk"] == definition("at_risk_minor").text
+    assert said["INR recovered"] == definition("kept_minor").text
+    assert said["tried"] == definition("tried").text
+    assert len(said) == 11
+    assert set(said.values()) <= {one.text for one in definitions().values()}
 
 
 def test_the_docs_name_every_route(client):

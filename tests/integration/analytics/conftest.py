@@ -27,7 +27,7 @@ from tinko_pipelines.core.db.engine import make_engine
 from tinko_pipelines.core.db.tables.ledger import attempts, failures, obligations
 from tinko_pipelines.core.db.tables.notifications import notification_deliveries, outbox
 from tinko_pipelines.core.db.tables.recovery import cases, decisions
-from tinko_pipelines.core.db.tables.settlement import settlement_lines
+from tinko_pipelines.core.db.tables.settlement import payouts, settlement_lines
 from tinko_pipelines.core.db.tables.tenants import organisations
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.local import process
@@ -245,6 +245,24 @@ class Ledger:
             "listed_at": at,
         } | values
         self._write(insert(settlement_lines).values(row))
+
+    def payout(self, number: int, at: datetime, **values) -> None:
+        """A payout of 971 that the bank has."""
+        row = {
+            "connection_id": CONNECTION,
+            "payout_id": f"po_{number}",
+            "org_id": self.org,
+            "psp": "stripe",
+            "status": "paid",
+            "amount_minor": 971,
+            "currency": "USD",
+            "itemised": True,
+            "final": True,
+            "created_at": at,
+            "day": at.date(),
+            "listed_at": at,
+        } | values
+        self._write(insert(payouts).values(row))
 
     def organisation(self, timezone: str) -> None:
         self._write(

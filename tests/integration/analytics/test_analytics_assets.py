@@ -40,7 +40,7 @@ def definitions(configured, project, monkeypatch):
 
     return dg.Definitions(
         assets=[carrying.carry_to_clickhouse, marts.dbt_models, marts.dbt_docs],
-        asset_checks=[checks.mart_matches_ledger],
+        asset_checks=[checks.marts_match_ledger],
         jobs=[ringing.analytics],
         schedules=[ringing.analytics_hourly],
         sensors=[ringing.analytics_sensor],
@@ -68,6 +68,15 @@ def test_from_the_ledger_to_the_mart_whose_differences_are_an_error(definitions,
     assert carried["clickhouse/attempts"]["dagster/row_count"].value == 3
     assert carried["clickhouse/attempts"]["watermark"].value > 0
     assert {"stg_cases", "int_failed_obligations", "recovery_daily"} <= carried.keys()
+    told = carried["recovery_daily"]
+    assert told["dagster/row_count"].value == 2
+    assert told["watermark"].value > 0
+    assert told["days"].value.splitlines() == [
+        "| day | failed |", "|---|---|",
+        f"| 2026-09-29 | `{'█' * 24}` 1 |", f"| 2026-09-28 | `{'█' * 24}` 1 |",
+    ]  # fmt: skip
+    assert carried["int_attempts"]["dagster/row_count"].value == 3
+    assert carried["payouts_daily"]["days"].value == "it has no rows yet"
     passed = results(result)
     assert passed["mart_matches_ledger"]
     assert passed["facts_equal_staging"]

@@ -12,6 +12,7 @@ from tests.benchmarks.dashboard import dashboard
 from tinko_pipelines.core.analytics.clickhouse import ClickHouseAddress
 from tinko_pipelines.core.analytics.dbt import PROJECT, DbtProject
 from tinko_pipelines.core.analytics.definitions import definition, definitions
+from tinko_pipelines.core.analytics.standing import PLOTTED
 from tinko_pipelines.core.analytics.timezones import country_timezones, utc_offsets
 from tinko_pipelines.core.failures.taxonomy import Category
 from tinko_pipelines.core.ledger.states import CaseState
@@ -78,6 +79,14 @@ def test_marts_are_exposed_and_say_only_what_is_defined(manifest):
                 assert column["description"].startswith("{{ doc("), column
     shown = {panel["description"] for panel in dashboard()["panels"]} - {""}
     assert shown <= set(definitions())
+
+
+def test_every_mart_shows_a_measure_of_its_own():
+    columns = {one["name"]: {column["name"] for column in one["columns"]} for one in _models()}
+    marts = {path.stem for path in (PROJECT / "models" / "marts").glob("*.sql")}
+    assert marts <= PLOTTED.keys()
+    assert all("day" in columns[model] for model in PLOTTED)
+    assert all(PLOTTED[model] in columns[model] for model in marts)
 
 
 def test_a_definition_has_words_and_a_ratio_its_formula():

@@ -5,6 +5,7 @@ The mart's totals are another check's (analytics/compare.py), and see only debts
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,15 +19,30 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import id_floor
 
-# and the column that names their rows
-KEYS: Mapping[str, str] = {
-    "obligations": "id",
-    "attempts": "id",
-    "failures": "attempt_id",
-    "cases": "id",
+# when a row was made, as ClickHouse says it: of a UUIDv7 its first half, since as a whole they are
+# ordered by the second; None for a small relation that does not say, all of which is counted
+MADE: Mapping[str, str | None] = {
+    "obligations": "UUIDv7ToDateTime(id, 'UTC')",
+    "attempts": "UUIDv7ToDateTime(id, 'UTC')",
+    "failures": "UUIDv7ToDateTime(attempt_id, 'UTC')",
+    "cases": "UUIDv7ToDateTime(id, 'UTC')",
+    "decisions": "UUIDv7ToDateTime(id, 'UTC')",
+    "outbox": "UUIDv7ToDateTime(id, 'UTC')",
+    "notification_deliveries": "UUIDv7ToDateTime(id, 'UTC')",
+    "settlement_lines": "created_at",
+    "payouts": "created_at",
+    "policy_versions": None,
+    "rule_versions": None,
+    "organisations": None,
+    "connections": None,
 }
 # older rows were counted before, and may be archived
 TRAILING = timedelta(days=35)
+_COUNTS = " union all ".join(
+    f"select '{relation}', toString(org_id), count() from {DATABASE}.{relation} final"
+    f"{f' where {made} >= %(since)s' if made else ''} group by org_id"
+    for relation, made in MADE.items()
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,29 +80,22 @@ def gaps(wanted: Bounds, found: Counts) -> list[Gap]:
 
 
 def rows_of_both(engine: Engine, client: Client, now: datetime) -> list[Gap]:
-    """Compare the rows made in the last 35 days. Raises AnalyticsUnavailable.
+    """Compare the rows made in the last 35 days, of every relation that is carried.
 
     `engine` sees every tenant. ClickHouse is read first: what Postgres wrote since is moving.
+    Raises AnalyticsUnavailable.
     """
-    since = id_floor(now - TRAILING)
+    since = now - TRAILING
     with reaching_clickhouse("counting the rows of the ledger"):
         carried = client.query(
             f"select relation, max(position) from {DATABASE}.sink_positions group by relation"
         ).result_rows
-        positions = {str(relation): int(position) for relation, position in carried}
-        found = {
-            (relation, str(org_id)): int(rows)
-            for relation, key in KEYS.items()
-            for org_id, rows in client.query(
-                f"select toString(org_id), count() from {DATABASE}.{relation} final"
-                # a UUIDv7's first half is its time; as a whole ClickHouse orders by the second
-                f" where UUIDv7ToDateTime({key}, 'UTC') >= %(since)s group by org_id",
-                parameters={"since": now - TRAILING},
-            ).result_rows
-        }
-    values = {relation: positions.get(relation, 0) for relation in KEYS}
+        counted = client.query(_COUNTS, parameters={"since": since}).result_rows
+    found = {(str(relation), str(org_id)): int(rows) for relation, org_id, rows in counted}
+    positions = dict.fromkeys(MADE, 0) | {str(name): int(position) for name, position in carried}
+    values = {"since": id_floor(since), "made": since, "positions": json.dumps(positions)}
     with unit_of_work(engine) as connection:
-        rows = connection.execute(query("quality", "rows_to_find"), values | {"since": since})
+        rows = connection.execute(query("quality", "rows_to_find"), values)
         wanted = {
             (row.relation, row.org_id): (row.settled, row.settled + row.moving) for row in rows
         }

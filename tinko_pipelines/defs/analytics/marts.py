@@ -7,6 +7,7 @@ import dagster as dg
 
 from tinko_pipelines.core.analytics import dbt, sink
 from tinko_pipelines.core.analytics.errors import DbtFailed, Node
+from tinko_pipelines.core.analytics.standing import Standing, plot, standing
 from tinko_pipelines.defs.analytics.carrying import GROUP, PREFIX
 from tinko_pipelines.defs.analytics.manifest_only import DagsterDbtTranslator, dbt_assets
 from tinko_pipelines.defs.analytics.resources import ClickHouseResource
@@ -48,11 +49,20 @@ def dbt_models(
         nodes: Sequence[Node] = clickhouse.build(" ".join(sorted(chosen)))
     except DbtFailed as error:
         failure, nodes = error, error.nodes
-    for node in nodes:
-        if node.kind == "model" and node.status == "success" and node.name in chosen:
-            yield dg.MaterializeResult(
-                asset_key=chosen[node.name], metadata={"seconds": node.seconds}
-            )
+    built = [
+        node
+        for node in nodes
+        if node.kind == "model" and node.status == "success" and node.name in chosen
+    ]
+    stand: Mapping[str, Standing] = {}
+    if built:
+        with clickhouse.client() as client:
+            stand = standing(client, [node.name for node in built])
+    for node in built:
+        yield dg.MaterializeResult(
+            asset_key=chosen[node.name],
+            metadata={"seconds": node.seconds, **_told(stand.get(node.name))},
+        )
     # a test that dbt skipped, for what failed before it, says nothing
     ran = [node for node in nodes if node.name in checks and node.status != "skipped"]
     yield from (_result(node, checks[node.name]) for node in ran)
@@ -80,6 +90,17 @@ def dbt_docs(platform: Platform, clickhouse: ClickHouseResource) -> dg.Materiali
             "bytes": page.stat().st_size,
         }
     )
+
+
+def _told(stand: Standing | None) -> Mapping[str, Any]:
+    """Rows, watermark and a plot; nothing for a view."""
+    if stand is None:
+        return {}
+    return {
+        "dagster/row_count": stand.rows,
+        "watermark": stand.position,
+        "days": dg.MetadataValue.md(plot(stand.measure, stand.days)),
+    }
 
 
 def _result(node: Node, check: dg.AssetCheckKey) -> dg.AssetCheckResult:
