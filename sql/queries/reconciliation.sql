@@ -271,6 +271,66 @@ where
 order by d.day, d.connection_id, d.currency
 limit 20;
 
+-- name: captures_left_out
+-- Days of [:since, :until] on which the ledger collected another sum than its books have, per
+-- connection and currency: from the first day to the last that the PSP was listed for. Captures are
+-- looked for by their own time in [:low, :high), which may lie beside the PSP's day. One that was
+-- written past :mark is noted, and booked by the next reconciliation. Indexes: pk_ingested_days,
+-- ix_attempts_connection_id_occurred_at, pk_psp_records, pk_reconciled_days.
+with listed as (
+    select d.connection_id, min(d.day) as first, max(d.day) as last
+    from ingested_days as d
+    where
+        d.psp = :psp
+        and d.kind = 'payment'
+        and d.state in ('closed', 'reopened')
+        and d.day >= :since
+        and d.day <= :until
+    group by d.connection_id
+),
+
+collected as (
+    select
+        a.connection_id,
+        coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date)) as day,
+        a.currency,
+        sum(a.amount_minor) as minor,
+        max(a.row_version) as written
+    from listed as l
+    inner join attempts as a on l.connection_id = a.connection_id
+    left join psp_records as r
+        on a.connection_id = r.connection_id and a.psp_payment_id = r.object_id
+    where
+        a.occurred_at >= :low
+        and a.occurred_at < :high
+        and a.psp_payment_id is not null
+        and a.state = 'succeeded'
+        and coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date)) between l.first and l.last
+    group by 1, 2, 3
+),
+
+booked as (
+    select d.connection_id, d.day, d.currency, d.ledger_minor as minor
+    from listed as l
+    inner join reconciled_days as d on l.connection_id = d.connection_id
+    where d.day between l.first and l.last
+)
+
+select
+    coalesce(c.connection_id, b.connection_id) as connection_id,
+    coalesce(c.day, b.day) as day,
+    coalesce(c.currency, b.currency) as currency,
+    coalesce(c.minor, 0)::bigint as collected,
+    coalesce(b.minor, 0)::bigint as booked
+from collected as c
+full join booked as b
+    on c.connection_id = b.connection_id and c.day = b.day and c.currency = b.currency
+where
+    coalesce(c.minor, 0) <> coalesce(b.minor, 0)
+    and (c.written is null or c.written < cast(:mark as bigint))
+order by 2, 1, 3
+limit 20;
+
 -- name: unsettled_recoveries
 -- Recoveries whose money is not settled yet, a page by id. Index: ix_cases_recovered.
 select c.id, c.obligation_id
@@ -536,24 +596,144 @@ where
 order by f.day, f.kind, f.subject_id
 limit :limit;
 
+-- name: note_changed_days
+-- Days, of every connection, of which a record, line, payout or attempt was written by a transaction
+-- of [:low, :high): those of the payments it is about, and a payout's own. A dispute or refund, and
+-- the line of one, is about a payment of another day; the line by which a payout came back is about
+-- all that was in it. Indexes: ix_psp_records_row_version and its like on settlement_lines, payouts
+-- and attempts, pk_psp_records, pk_psp_refs, pk_attempts, pk_payouts, those of settlement_lines on
+-- payout_id and source_id.
+with recursive records as materialized (
+    select r.connection_id, r.object_id, r.kind, r.payment_id
+    from psp_records as r
+    where r.row_version >= :low and r.row_version < :high
+),
+
+lines as materialized (
+    select l.connection_id, l.kind, l.source_id, l.payment_id, l.payout_id, l.created_at
+    from settlement_lines as l
+    where l.row_version >= :low and l.row_version < :high
+),
+
+came_back (connection_id, payout_id) as (
+    select l.connection_id, l.source_id
+    from lines as l
+    where l.kind = 'payout_failure' and l.source_id is not null
+    union
+    select l.connection_id, l.source_id
+    from came_back as b
+    inner join settlement_lines as l
+        on b.connection_id = l.connection_id and b.payout_id = l.payout_id
+    where l.kind = 'payout_failure' and l.source_id is not null
+),
+
+touched as (
+    select l.connection_id, l.source_id, l.payment_id from lines as l
+    union
+    select l.connection_id, l.source_id, l.payment_id
+    from came_back as b
+    inner join settlement_lines as l
+        on b.connection_id = l.connection_id and b.payout_id = l.payout_id
+),
+
+payments as (
+    select r.connection_id, r.payment_id from records as r
+    union
+    select t.connection_id, t.payment_id from touched as t where t.payment_id is not null
+    union
+    select t.connection_id, r.payment_id
+    from touched as t
+    inner join psp_records as r on t.connection_id = r.connection_id and t.source_id = r.object_id
+),
+
+days as (
+    select r.connection_id, r.day
+    from payments as p
+    inner join psp_records as r on p.connection_id = r.connection_id and p.payment_id = r.object_id
+    union
+    select
+        a.connection_id,
+        coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date))
+    from attempts as a
+    left join psp_records as r
+        on a.connection_id = r.connection_id and a.psp_payment_id = r.object_id
+    where
+        a.row_version >= :low
+        and a.row_version < :high
+        and a.psp_payment_id is not null
+        and (r.day is not null or a.occurred_at is not null)
+    union
+    -- where our attempt and a line stood until the PSP listed their payment
+    select a.connection_id, cast(timezone('UTC', a.occurred_at) as date)
+    from records as r
+    inner join psp_refs as f on r.connection_id = f.connection_id and r.object_id = f.object_id
+    inner join attempts as a on f.attempt_id = a.id
+    where r.kind = 'payment' and a.connection_id is not null and a.occurred_at is not null
+    union
+    select l.connection_id, cast(timezone('UTC', l.created_at) as date)
+    from records as r
+    inner join settlement_lines as l
+        on r.connection_id = l.connection_id and r.object_id = l.source_id
+    where r.kind = 'payment'
+    union
+    select l.connection_id, cast(timezone('UTC', l.created_at) as date)
+    from lines as l
+    where l.kind = 'payment'
+    union
+    select p.connection_id, p.day
+    from payouts as p
+    where p.row_version >= :low and p.row_version < :high
+    union
+    select p.connection_id, p.day
+    from lines as l
+    inner join payouts as p on l.connection_id = p.connection_id and l.payout_id = p.payout_id
+)
+
+insert into unreconciled_days (connection_id, day, org_id, noted_at)
+select d.connection_id, d.day, c.org_id, :now
+from days as d
+inner join connections as c on d.connection_id = c.id
+order by d.connection_id, d.day
+on conflict (connection_id, day) do nothing
+returning day;
+
+-- name: keep_unreconciled
+-- A day on which something becomes late as time passes. Index: pk_unreconciled_days.
+insert into unreconciled_days (connection_id, day, org_id, noted_at)
+values (:connection_id, :day, :org_id, :now)
+on conflict (connection_id, day) do nothing;
+
+-- name: take_unreconciled
+-- Before its books are read: what changes them from now on notes the day again.
+-- Index: pk_unreconciled_days.
+delete from unreconciled_days
+where connection_id = :connection_id and day = :day;
+
 -- name: days_to_revisit
--- Days of [:since, :before) with a finding that stands, or with captures that were not all settled
--- when they were last looked at: these become late, or close, after their window is over.
--- Indexes: ix_findings_connection_id_day, pk_reconciled_days.
-select f.day
-from findings as f
-where
-    f.connection_id = :connection_id
-    and f.day >= :since
-    and f.day < :before
-    and f.state <> 'fixed'
-    and f.leg is not null
-union
-select d.day
-from reconciled_days as d
-where
-    d.connection_id = :connection_id
-    and d.day >= :since
-    and d.day < :before
-    and d.settled_minor < d.psp_minor
-order by day;
+-- Days ahead of :before that are not done with, oldest first: their books changed, or something on
+-- them waits for its time; and those where the ledger's word on a dispute, which stamps no row, may
+-- come any day. Days that the PSP was not listed for wait.
+-- Indexes: pk_unreconciled_days, ix_findings_disputes_apart, pk_ingested_days.
+select u.day
+from (
+    select w.day
+    from unreconciled_days as w
+    where w.connection_id = :connection_id and w.day < :before
+    union
+    select f.day
+    from findings as f
+    where
+        f.connection_id = :connection_id
+        and f.day < :before
+        and f.kind = 'dispute_not_reflected'
+        and f.leg = 'ledger'
+        and f.state <> 'fixed'
+) as u
+inner join ingested_days as d
+    on
+        d.connection_id = :connection_id
+        and d.kind = 'payment'
+        and u.day = d.day
+        and d.state in ('closed', 'reopened')
+order by u.day
+limit :limit;

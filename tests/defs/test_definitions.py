@@ -59,11 +59,11 @@ CHECKS = {
     "clickhouse/sink_positions": {"no_row_is_doubled", "no_row_is_lost"},
     "partitions": {"partitions_ahead"},
     "razorpay_payments": {"few_events_missed", "webhooks_arrive"},
-    "razorpay_reconciliation": {"ledger_is_matched_plus_findings"},
+    "razorpay_reconciliation": {"ledger_is_matched_plus_findings", "no_capture_is_left_out"},
     "recovery_daily": {"mart_matches_ledger"},
     "settlements": {"recoveries_are_accounted_for"},
     "stripe_payments": {"few_events_missed", "webhooks_arrive"},
-    "stripe_reconciliation": {"ledger_is_matched_plus_findings"},
+    "stripe_reconciliation": {"ledger_is_matched_plus_findings", "no_capture_is_left_out"},
 }  # fmt: skip
 BLOCKING = {
     "attempts_few_refused", "cases_few_refused", "failures_few_refused",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import polars as pl
 from sqlalchemy import Connection, Engine
@@ -14,7 +14,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.matching import match
-from tinko_pipelines.core.reconciliation.settled import explained_by_hand
+from tinko_pipelines.core.reconciliation.settled import explained_by_hand, may_wait
 from tinko_pipelines.core.reconciliation.sources import Whose, ledger_totals, listed, read_books
 from tinko_pipelines.core.reconciliation.store import save_day
 from tinko_pipelines.core.reconciliation.terms import terms
@@ -22,8 +22,8 @@ from tinko_pipelines.core.reconciliation.totals import Totals, totals
 from tinko_pipelines.core.tenants.connections import list_connections
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-# how long a day is looked at again for what was not settled or found on it
-REVISITED = timedelta(days=45)
+# by when everything is late
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -56,33 +56,35 @@ def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayR
         known = listed(connection, whose, day)
         if not known.payments:
             return DayReport(whose, day, skipped="the PSP's payments of the day are not listed yet")
+        place = {"connection_id": whose.connection_id, "day": day}
+        connection.execute(query("reconciliation", "take_unreconciled"), place)
         books = read_books(connection, whose, day)
         overdue = NEVER
         if known.settlements_at is not None:
             overdue = terms()[whose.psp].overdue_before(min(now, known.settlements_at))
-        found = match(books, overdue)
-        if _pays_out_by_hand(connection, whose):
-            found = explained_by_hand(found)
+        by_hand = _pays_out_by_hand(connection, whose)
+        found = _explained(match(books, overdue), by_hand)
+        if may_wait(books, overdue):
+            # what time alone will add: this day is not done with
+            late = _explained(match(books, FOREVER), by_hand)
+            if late.height > found.height:
+                connection.execute(
+                    query("reconciliation", "keep_unreconciled"),
+                    place | {"org_id": whose.org_id, "now": now},
+                )
         sums = totals(books, found, ledger_totals(connection, books.ledger))
         changes = save_day(connection, whose, day, found, sums, now)
     kinds = dict(found.group_by("kind").agg(pl.len()).iter_rows())
     return DayReport(whose, day, sums, Counter(kinds), Counter(changes))
 
 
+def _explained(found: pl.DataFrame, by_hand: bool) -> pl.DataFrame:
+    return explained_by_hand(found) if by_hand else found
+
+
 def _pays_out_by_hand(connection: Connection, whose: Whose) -> bool:
     wanted = {"connection_ids": [whose.connection_id]}
     return bool(connection.scalars(query("reconciliation", "manual_payers"), wanted).all())
-
-
-def days_to_revisit(engine: Engine, whose: Whose, before: date) -> list[date]:
-    """Days ahead of `before` that are not done with: findings that stand, captures not settled."""
-    wanted = {
-        "connection_id": whose.connection_id,
-        "before": before,
-        "since": before - REVISITED,
-    }
-    with unit_of_work(engine) as connection:
-        return list(connection.scalars(query("reconciliation", "days_to_revisit"), wanted))
 
 
 def days_that_differ(engine: Engine, psp: Psp | None = None) -> list[str]:

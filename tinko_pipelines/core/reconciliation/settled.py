@@ -37,6 +37,16 @@ def is_settled() -> pl.Expr:
     )
 
 
+def may_wait(books: Books, overdue_before: datetime) -> bool:
+    """Whether anything of `books` is too young to be late."""
+    return any(
+        (one >= overdue_before).any()
+        for one in (
+            books.transactions["captured_at"], books.refunds["since"], books.disputes["since"]
+        )
+    )  # fmt: skip
+
+
 def match_lines(books: Books, overdue_before: datetime) -> pl.DataFrame:
     """Every finding between the PSP's transactions and its settlement lines."""
     captured = books.transactions.filter(pl.col("status") == Standing.SUCCEEDED)

@@ -13,11 +13,8 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation import charting, report
 from tinko_pipelines.core.reconciliation.repairs import apply_wanted
-from tinko_pipelines.core.reconciliation.run import (
-    connections_of,
-    days_to_revisit,
-    reconcile_day,
-)
+from tinko_pipelines.core.reconciliation.revisiting import days_to_revisit, note_changed_days
+from tinko_pipelines.core.reconciliation.run import connections_of, reconcile_day
 from tinko_pipelines.core.reconciliation.settle import settle_recoveries, settlement_counts
 from tinko_pipelines.core.reconciliation.settling import EXPLAINED, SettlementState
 from tinko_pipelines.defs.archival.resources import store_of
@@ -29,7 +26,7 @@ GROUP = "reconciliation"
 
 class Window(dg.Config):
     """How many days before the partition's day are reconciled again: settlements and disputes
-    come late. None takes RECONCILIATION_WINDOW_DAYS. Older days are, while they are not done."""
+    come late. None takes RECONCILIATION_WINDOW_DAYS. Older days are when their books changed."""
 
     lookback_days: int | None = None
 
@@ -84,8 +81,9 @@ def _reconciliation(psp: Psp) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         days = _days(context, platform, config)
         kinds, changes, skipped = Counter[str](), Counter[str](), list[str]()
+        note_changed_days(platform.engine, platform.clock)
         for whose in connections_of(platform.engine, psp):
-            again = days_to_revisit(platform.engine, whose, days[0])
+            again = days_to_revisit(platform.engine, whose.connection_id, days[0])
             for day in (*again, *days):
                 done = reconcile_day(platform.engine, whose, platform.clock, day)
                 kinds += done.kinds
