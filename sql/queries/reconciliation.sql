@@ -9,6 +9,33 @@ select
 from ingested_days as d
 where d.connection_id = :connection_id and d.kind in ('payment', 'settlement_line');
 
+-- name: archived_of_day
+-- Months in the archive that the day's attempts are of: the day's own, and those of attempts that
+-- were planned, or heard of, in another month. Indexes: pk_archives (few rows),
+-- ix_psp_records_connection_id_day, pk_psp_refs.
+select a.month, a.state
+from archives as a
+where
+    a.relation = 'attempts'
+    and a.state in ('detached', 'dropped', 'discarded')
+    and (
+        (a.low <= :floor and a.high > :floor)
+        or exists (
+            select 1
+            from psp_records as r
+            inner join psp_refs as f
+                on r.connection_id = f.connection_id and r.object_id = f.object_id
+            where
+                r.connection_id = :connection_id
+                and r.day = :day
+                and r.kind = 'payment'
+                and f.attempt_id >= a.low
+                and f.attempt_id < a.high
+        )
+    )
+order by a.month
+limit 1;
+
 -- name: day_transactions
 -- The PSP's payments of a day. Index: ix_psp_records_connection_id_day.
 select
@@ -245,7 +272,8 @@ on conflict (connection_id, day, currency) do update
         ledger_count = excluded.ledger_count,
         psp_count = excluded.psp_count,
         findings_count = excluded.findings_count,
-        reconciled_at = excluded.reconciled_at;
+        reconciled_at = excluded.reconciled_at,
+        reported_at = null;
 
 -- name: drop_day
 -- Currencies that a day has no money of any more. Index: pk_reconciled_days.
@@ -505,11 +533,23 @@ where f.id = :id;
 -- name: lock_finding
 -- Index: pk_findings.
 select
-    f.id, f.org_id, f.kind, f.state, f.connection_id, f.payment_id, f.obligation_id, f.day,
-    f.evidence, f.proposal, f.repair_state, f.repair_by, f.repair_wall
+    f.id, f.org_id, f.kind, f.leg, f.state, f.connection_id, f.subject_id, f.payment_id,
+    f.obligation_id, f.day, f.evidence, f.proposal, f.repair_state, f.repair_by, f.repair_wall
 from findings as f
 where f.id = :id
 for update;
+
+-- name: day_of_object
+-- The day on which a payment, refund or dispute was made. Index: pk_psp_records.
+select r.day
+from psp_records as r
+where r.connection_id = :connection_id and r.object_id = :object_id;
+
+-- name: debt_of_payment
+-- The debt that the ledger ties a PSP's payment to. Index: pk_psp_refs.
+select r.obligation_id
+from psp_refs as r
+where r.connection_id = :connection_id and r.object_id = :payment_id;
 
 -- name: finding_history
 -- Index: ix_finding_events_finding_id.
@@ -582,6 +622,21 @@ where
     and (cast(:currency as text) is null or d.currency = :currency)
 order by d.day desc, d.psp asc, d.connection_id asc, d.currency asc
 limit :limit;
+
+-- name: unreported_days
+-- Days that were reconciled since their report was stored, oldest first.
+-- Index: ix_reconciled_days_unreported.
+select distinct d.day
+from reconciled_days as d
+where d.reported_at is null
+order by d.day
+limit :limit;
+
+-- name: mark_reported
+-- The day's reports tell what was reconciled until :until. Index: ix_reconciled_days_unreported.
+update reconciled_days as d
+set reported_at = :until
+where d.day = :day and d.reported_at is null and d.reconciled_at <= :until;
 
 -- name: day_findings
 -- What a report of some days lists. Index: ix_findings_connection_id_day.
@@ -712,8 +767,8 @@ where connection_id = :connection_id and day = :day;
 -- name: days_to_revisit
 -- Days ahead of :before that are not done with, oldest first: their books changed, or something on
 -- them waits for its time; and those where the ledger's word on a dispute, which stamps no row, may
--- come any day. Days that the PSP was not listed for wait.
--- Indexes: pk_unreconciled_days, ix_findings_disputes_apart, pk_ingested_days.
+-- come any day. Days that the PSP was not listed for wait, and those of archived months.
+-- Indexes: pk_unreconciled_days, ix_findings_disputes_apart, pk_ingested_days, pk_archives.
 select u.day
 from (
     select w.day
@@ -735,5 +790,13 @@ inner join ingested_days as d
         and d.kind = 'payment'
         and u.day = d.day
         and d.state in ('closed', 'reopened')
+where
+    not exists (
+        select 1 from archives as a
+        where
+            a.relation = 'attempts'
+            and a.month = to_char(u.day, 'YYYY-MM')
+            and a.state in ('detached', 'dropped', 'discarded')
+    )
 order by u.day
 limit :limit;
