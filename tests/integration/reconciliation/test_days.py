@@ -15,6 +15,7 @@ from tests.integration.reconciliation.books_stage import (
     record,
 )
 from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.ids import id_floor
 from tinko_pipelines.core.psp.operations import RefundStatus
 from tinko_pipelines.core.psp.records import PspRecord, RecordKind
 from tinko_pipelines.core.psp.settlement import LineKind, PayoutStatus
@@ -41,6 +42,31 @@ def stage(stage):
 def test_a_day_that_is_not_listed_is_not_reconciled(stage):
     assert "not listed" in stage.reconcile().skipped
     assert stage.findings() == []
+
+
+@pytest.mark.parametrize("month", ["the day's own", "that its attempt was planned in"])
+def test_a_day_whose_attempts_are_archived_keeps_what_was_found_of_it(stage, month):
+    stage.listed(FAILED, record(), lines=[line()], payouts=[payout()])
+    assert stage.reconcile(NEXT).kinds == {}
+    before = stage.rows("select * from reconciled_days")
+    low, high = (id_floor(NOW + timedelta(days=one)) for one in (-20, 20))
+    if month != "the day's own":
+        low, high = (id_floor(NOW - timedelta(days=one)) for one in (60, 30))
+        planned = "update psp_refs set attempt_id = :id where object_id = 'ch_2'"
+        stage.write(planned, id=id_floor(NOW - timedelta(days=40)))
+    stage.write("delete from attempts")
+    with stage.database.owner.begin() as connection:
+        connection.execute(
+            text("insert into archives (relation, month, state, low, high, actor, tool_version,"
+                 " started_wall) values"
+                 " ('attempts', '2026-09', 'discarded', :low, :high, 'a test', '1', :now)"),
+            {"low": low, "high": high, "now": NOW},
+        )  # fmt: skip
+    assert "archived" in stage.reconcile(NEXT).skipped
+    assert stage.findings() == []
+    assert stage.rows("select * from reconciled_days") == before
+    note_changed_days(stage.engine, stage.clock)
+    assert days_to_revisit(stage.engine, stage.account.connection_id, LATER.date()) == []
 
 
 def test_days_that_agree(stage):

@@ -15,7 +15,13 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.matching import match
 from tinko_pipelines.core.reconciliation.settled import explained_by_hand, may_wait
-from tinko_pipelines.core.reconciliation.sources import Whose, ledger_totals, listed, read_books
+from tinko_pipelines.core.reconciliation.sources import (
+    Whose,
+    archived_month,
+    ledger_totals,
+    listed,
+    read_books,
+)
 from tinko_pipelines.core.reconciliation.store import save_day
 from tinko_pipelines.core.reconciliation.terms import terms
 from tinko_pipelines.core.reconciliation.totals import Totals, totals
@@ -48,14 +54,19 @@ def connections_of(engine: Engine, psp: Psp) -> list[Whose]:
 def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayReport:
     """Match the books of `day` (UTC) and keep findings and totals, in one transaction.
 
-    Skipped where the PSP's payments of the day are not listed to their end yet. Nothing is called
-    late that a listing of settlements could not have shown yet.
+    Skipped where the PSP's payments of the day are not listed to their end yet, and where attempts
+    of it are in the archive: what was kept of the day stays. Nothing is called late that a listing
+    of settlements could not have shown yet.
     """
     now = clock.now()
     with unit_of_work(engine, whose.org_id) as connection:
         known = listed(connection, whose, day)
         if not known.payments:
             return DayReport(whose, day, skipped="the PSP's payments of the day are not listed yet")
+        gone = archived_month(connection, whose, day)
+        if gone is not None:
+            # the books of a part of the ledger would call the rest missing
+            return DayReport(whose, day, skipped=f"its attempts are of {gone}, which is archived")
         place = {"connection_id": whose.connection_id, "day": day}
         connection.execute(query("reconciliation", "take_unreconciled"), place)
         books = read_books(connection, whose, day)
