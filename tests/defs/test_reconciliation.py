@@ -30,7 +30,7 @@ def test_a_day_and_its_window_are_reconciled_and_the_money_adds_up(stage):  # no
     done = materialize("stripe_reconciliation", lookback_days=2)
     said = told(done, "stripe_reconciliation")
     assert (said["dagster/row_count"], said["findings"], said["opened"]) == (2, 1, 1)
-    assert said["not_listed_yet"] == 0
+    assert said["skipped"] == 0
     assert "data:image/svg+xml;base64," in said["money"]
     assert (
         "| 2026-09-17 | stripe | USD | $10.00 | $0.00 | $10.00 | $9.00 | $9.00 | yes |"
@@ -107,10 +107,20 @@ def test_the_report_goes_to_the_bucket_or_says_why_not(stage, tmp_path, monkeypa
         materialize("reconciliation_report")
         base = f"reconciliation/{stage.account.org_id}/{NEXT}"
         page, lines = store.get(f"{base}.html").decode(), store.get(f"{base}.csv").decode()
+        # a day that is reconciled again is reported again, whichever day rings
+        stage.listed(record(), lines=[line()], payouts=[payout()])
+        stage.reconcile(NEXT)
+        later = NEXT + timedelta(days=5)
+        materialize("reconciliation_report", day=later)
+        again = store.get(f"{base}.csv").decode()
+        assert told(materialize("reconciliation_report", day=later), "reconciliation_report")[
+            "dagster/row_count"
+        ] == 2  # fmt: skip
     assert "<svg" in page
     assert "Unsettled" not in page
     assert "Captured, not settled" in page
     assert [one.split(",")[3] for one in lines.splitlines()] == ["kind", "amount", "unsettled"]
+    assert [one.split(",")[6] for one in again.splitlines()] == ["state", "fixed", "fixed"]
 
 
 def test_the_repair_that_was_asked_for_rings(stage, database):  # noqa: F811

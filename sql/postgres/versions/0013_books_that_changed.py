@@ -46,7 +46,7 @@ def upgrade():
         "ix_reconciled_days_unreported",
         "reconciled_days",
         ["day"],
-        postgresql_where=sa.text("reported_at IS DISTINCT FROM reconciled_at"),
+        postgresql_where=sa.text("reported_at IS NULL"),
     )
 
 

@@ -22,6 +22,7 @@ from tinko_pipelines.defs.ingestion.assets import daily
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
 GROUP = "reconciliation"
+SHOWN = 50
 
 
 class Window(dg.Config):
@@ -99,7 +100,10 @@ def _reconciliation(psp: Psp) -> dg.AssetsDefinition:
                 "findings": kinds.total(),
                 "opened": changes["opened"],
                 "closed": changes["closed"],
-                "not_listed_yet": len(skipped),
+                "skipped": len(skipped),
+                "why_skipped": dg.MetadataValue.md(
+                    "\n".join(f"- {one}" for one in skipped[:SHOWN])
+                ),
                 "by_kind": _table({report.label(one): n for one, n in kinds.items()}, "finding"),
                 "money": dg.MetadataValue.md(f"{picture}\n\n{report.markdown(told)}"),
             }
@@ -140,8 +144,9 @@ def settlements(platform: Platform) -> dg.MaterializeResult:
     owners=OWNERS,
     kinds={"html", "csv", "s3"},
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    description="The day's report per organisation, HTML and CSV, in S3_BUCKET under"
-    " reconciliation/<organisation>/<day>.",
+    description="The report per organisation, HTML and CSV, in S3_BUCKET under"
+    " reconciliation/<organisation>/<day>: of the day, and of every day reconciled again since its"
+    " report was stored.",
 )
 def reconciliation_report(
     context: dg.AssetExecutionContext, platform: Platform
@@ -153,15 +158,15 @@ def reconciliation_report(
         context.log.info(note)
         return dg.MaterializeResult(metadata={"skipped": note})
     stored: list[str] = []
-    orgs = sorted({one.org_id for psp in Psp for one in connections_of(platform.engine, psp)})
-    for day in sorted(date.fromisoformat(one) for one in context.partition_keys):
+    whose = {
+        one.connection_id: one.org_id for psp in Psp for one in connections_of(platform.engine, psp)
+    }
+    orgs = sorted({*whose.values()})
+    with unit_of_work(platform.engine) as connection:
+        changed = report.days_to_report(connection)
+    for day in sorted({*changed, *map(date.fromisoformat, context.partition_keys)}):
         with unit_of_work(platform.engine) as connection:
             every = report.read(connection, day, day, platform.clock.now())
-            whose = {
-                one.connection_id: one.org_id
-                for psp in Psp
-                for one in connections_of(platform.engine, psp)
-            }
         for org_id in orgs:
             own = _of(every, {one for one, org in whose.items() if org == org_id})
             base = f"reconciliation/{org_id}/{own.name}"
@@ -169,11 +174,13 @@ def reconciliation_report(
             store.put(f"{base}.html", page.encode(), "text/html; charset=utf-8")
             store.put(f"{base}.csv", report.as_csv(own).encode(), "text/csv; charset=utf-8")
             stored += [f"{base}.html", f"{base}.csv"]
+        with unit_of_work(platform.engine) as connection:
+            report.mark_stored(connection, day, every.made_at)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(stored),
             "bucket": store.bucket,
-            "stored": dg.MetadataValue.md("\n".join(f"- {one}" for one in stored)),
+            "stored": dg.MetadataValue.md("\n".join(f"- {one}" for one in stored[-SHOWN:])),
         }
     )
 

@@ -54,12 +54,12 @@ reconciled_days = Table(
     Column("psp_count", BigInteger, nullable=False),
     Column("findings_count", BigInteger, nullable=False),
     instant("reconciled_at"),
-    instant("reported_at", required=False),  # the reconciled_at that the stored report tells
+    instant("reported_at", required=False),  # null until a stored report tells it
     Index("ix_reconciled_days_org_id_day", "org_id", "day"),
     Index(
         "ix_reconciled_days_unreported",
         "day",
-        postgresql_where=sql("reported_at IS DISTINCT FROM reconciled_at"),
+        postgresql_where=sql("reported_at IS NULL"),
     ),
 )
 
