@@ -128,7 +128,7 @@ wanted as (
 select
     l.connection_id::text, l.line_id, l.kind, l.source_id, l.payment_id, l.payout_id,
     l.payout_status, l.gross_minor, l.fee_minor, l.tax_minor, l.net_minor, l.currency,
-    l.exchange_rate::text, l.on_hold
+    l.exchange_rate::text, l.on_hold, l.available_on
 from settlement_lines as l
 inner join wanted as w on l.line_id = w.line_id
 where l.connection_id = :connection_id;
@@ -169,7 +169,7 @@ where p.connection_id = :connection_id and p.day = :day;
 select
     l.connection_id::text, l.line_id, l.kind, l.source_id, l.payment_id, l.payout_id,
     l.payout_status, l.gross_minor, l.fee_minor, l.tax_minor, l.net_minor, l.currency,
-    l.exchange_rate::text, l.on_hold
+    l.exchange_rate::text, l.on_hold, l.available_on
 from payouts as p
 inner join settlement_lines as l
     on p.connection_id = l.connection_id and p.payout_id = l.payout_id
@@ -382,6 +382,31 @@ where
 order by c.id
 limit :limit;
 
+-- name: restated_settlements
+-- Settled recoveries whose line or payout was written by a transaction of [:low, :high): a bank's
+-- reference that came late, a fee that was corrected. A page by id. Indexes:
+-- ix_settlement_lines_row_version, ix_payouts_row_version, pk_psp_refs, uq_cases_obligation_id,
+-- ix_settlements_connection_id_payout_id.
+with restated as (
+    select c.id
+    from settlement_lines as l
+    inner join psp_refs as r on l.connection_id = r.connection_id and l.source_id = r.object_id
+    inner join cases as c on r.obligation_id = c.obligation_id
+    where l.row_version >= :low and l.row_version < :high and l.kind = 'payment'
+    union
+    select s.case_id
+    from payouts as p
+    inner join settlements as s on p.connection_id = s.connection_id and p.payout_id = s.payout_id
+    where p.row_version >= :low and p.row_version < :high
+)
+
+select c.id, c.obligation_id
+from restated as r
+inner join cases as c on r.id = c.id
+where c.state = 'settled' and c.id > :after
+order by c.id
+limit :limit;
+
 -- name: lock_recoveries
 -- Cases with their debts, whose rows the caller has locked. Index: pk_cases.
 select
@@ -432,12 +457,16 @@ where
     p.connection_id = any(cast(:connection_ids as uuid[]))
     and p.payout_id = any(cast(:payout_ids as text[]));
 
--- name: manual_payers
--- Connections whose payouts the merchant makes by hand: nobody lists what is in them.
--- Index: pk_payouts.
-select distinct p.connection_id
+-- name: paid_out
+-- When connections were last paid out by hand, in a payout of which nobody lists what is in it, and
+-- when last by the PSP itself. Index: pk_payouts.
+select
+    p.connection_id,
+    max(p.created_at) filter (where not p.itemised) as by_hand,
+    max(p.created_at) filter (where p.itemised) as by_itself
 from payouts as p
-where p.connection_id = any(cast(:connection_ids as uuid[])) and not p.itemised;
+where p.connection_id = any(cast(:connection_ids as uuid[]))
+group by p.connection_id;
 
 -- name: settlements_listed
 -- When each connection's settlements were last listed. Index: pk_ingested_days.
@@ -482,11 +511,15 @@ on conflict (case_id) do update
     where
     (
         settlements.connection_id, settlements.state, settlements.reason, settlements.line_id,
-        settlements.payout_id
+        settlements.payout_id, settlements.amount_minor, settlements.gross_minor,
+        settlements.fee_minor, settlements.tax_minor, settlements.net_minor,
+        settlements.exchange_rate, settlements.utr, settlements.due_on, settlements.settled_at
     )
     is distinct from (
         excluded.connection_id, excluded.state, excluded.reason, excluded.line_id,
-        excluded.payout_id
+        excluded.payout_id, excluded.amount_minor, excluded.gross_minor,
+        excluded.fee_minor, excluded.tax_minor, excluded.net_minor,
+        excluded.exchange_rate, excluded.utr, excluded.due_on, excluded.settled_at
     );
 
 -- name: settlement_counts
@@ -498,6 +531,25 @@ left join settlements as s on c.id = s.case_id
 where c.state in ('recovered', 'settled')
 group by 1, 2
 order by 1, 2;
+
+-- name: settlements_page
+-- Where the money of an organisation's recoveries is, newest recovery first, a page by case; each
+-- filter may be null. One that was reversed since, or never looked at, is not among them.
+-- Indexes: pk_settlements, pk_cases.
+select
+    s.case_id, s.obligation_id, s.connection_id, s.state, s.reason, s.payment_id, s.amount_minor,
+    s.currency, s.due_on, s.payout_id, s.utr, s.gross_minor, s.fee_minor, s.tax_minor, s.net_minor,
+    s.settled_currency, s.exchange_rate::text, s.settled_at, s.updated_at
+from settlements as s
+inner join cases as c on s.case_id = c.id
+where
+    c.state in ('recovered', 'settled')
+    and (cast(:before as uuid) is null or s.case_id < :before)
+    and (cast(:state as text) is null or s.state = :state)
+    and (cast(:connection_id as uuid) is null or s.connection_id = :connection_id)
+    and (cast(:currency as text) is null or s.currency = :currency)
+order by s.case_id desc
+limit :limit;
 
 -- name: findings_page
 -- Findings, newest first, a page by id; each filter may be null. Index: ix_findings_org_id_id.

@@ -1,5 +1,6 @@
 """A day's books out of Postgres: what is found is kept, closes itself, and the money adds up."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -263,3 +264,20 @@ def test_the_books_are_read_from_their_beginning_after_a_restore(stage):
 def test_what_is_available_for_a_payout_by_hand_is_explained(stage, lines, kinds):
     stage.listed(FAILED, record(), lines=lines, payouts=[payout("po_9", itemised=False)])
     assert stage.reconcile(NEXT).kinds == kinds
+
+
+BY_ITSELF = {"created_at": CAPTURED + timedelta(days=6)}
+
+
+@pytest.mark.parametrize(
+    ("free_on", "kinds", "state"),
+    # it may have left with the payout by hand, or waits for the next of the PSP's own
+    [(2, {}, "available"), (4, {"unsettled": 1}, "overdue")],
+)
+def test_a_payout_by_hand_explains_what_was_available_by_then(stage, free_on, kinds, state):
+    by_itself = replace(payout("po_8", amount=5), **BY_ITSELF)
+    free = line(payout=None, available_on=CAPTURED + timedelta(days=free_on))
+    stage.listed(FAILED, record(), lines=[free],
+                 payouts=[payout("po_9", itemised=False), by_itself])  # fmt: skip
+    assert stage.reconcile(NEXT).kinds == kinds
+    assert stage.settle() == {state: 1}

@@ -17,6 +17,7 @@ from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.core.reconciliation.marks import Mark
 
 # of one connection and run; the rest, as after the listing of years, comes with the next ones
 MOST_DAYS = 400
@@ -24,7 +25,7 @@ MOST_DAYS = 400
 CHECKED = timedelta(days=62)
 _BESIDE = timedelta(days=3)  # between a capture's own day and that of the PSP's record of it
 _UNMARKED = 2**62
-_MARK = {"sink": "reconciliation", "relation": "books"}
+_MARK = Mark("books")
 
 
 def note_changed_days(engine: Engine, clock: Clock) -> int:
@@ -33,21 +34,13 @@ def note_changed_days(engine: Engine, clock: Clock) -> int:
     Returns how many are newly noted. The first call reads the books once from their beginning, and
     so does the first one after a restore into a new cluster, whose transactions count from anew.
     """
+    low, high = _MARK.window(engine)
+    now = clock.now()
     with unit_of_work(engine) as connection:
-        high = int(connection.execute(query("analytics", "snapshot_floor")).scalar_one())
-        known = connection.execute(query("analytics", "watermark"), _MARK).scalar_one_or_none()
-        low = int(known or 0)
-        if low > high:
-            connection.execute(query("analytics", "rewind_watermark"), _MARK)
-            low = 0
-        now = clock.now()
         noted = connection.execute(
             query("reconciliation", "note_changed_days"), {"low": low, "high": high, "now": now}
         ).all()
-        connection.execute(
-            query("analytics", "advance_watermark"),
-            _MARK | {"position": high, "carried": len(noted), "at": now},
-        )
+    _MARK.advance(engine, high, now, len(noted))
     return len(noted)
 
 
@@ -75,7 +68,7 @@ def captures_left_out(engine: Engine, psp: Psp, until: date) -> list[str]:
         "high": datetime.combine(until + _BESIDE, time.max, UTC),
     }
     with unit_of_work(engine) as connection:
-        mark = connection.execute(query("analytics", "watermark"), _MARK).scalar_one_or_none()
+        mark = _MARK.position(connection)
         rows = connection.execute(
             query("reconciliation", "captures_left_out"), wanted | {"mark": mark or _UNMARKED}
         ).all()

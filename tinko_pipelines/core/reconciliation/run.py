@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 import polars as pl
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.core.reconciliation.frames import Books
 from tinko_pipelines.core.reconciliation.matching import match
+from tinko_pipelines.core.reconciliation.payouts import FOREVER, by_hand_until
 from tinko_pipelines.core.reconciliation.settled import explained_by_hand, may_wait
 from tinko_pipelines.core.reconciliation.sources import (
     Whose,
@@ -28,8 +30,6 @@ from tinko_pipelines.core.reconciliation.totals import Totals, totals
 from tinko_pipelines.core.tenants.connections import list_connections
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-# by when everything is late
-FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayR
         overdue = NEVER
         if known.settlements_at is not None:
             overdue = terms()[whose.psp].overdue_before(min(now, known.settlements_at))
-        by_hand = _pays_out_by_hand(connection, whose)
-        found = _explained(match(books, overdue), by_hand)
+        by_hand = by_hand_until(connection, [whose.connection_id]).get(whose.connection_id)
+        found = _explained(match(books, overdue), books, by_hand)
         if may_wait(books, overdue):
             # what time alone will add: this day is not done with
-            late = _explained(match(books, FOREVER), by_hand)
+            late = _explained(match(books, FOREVER), books, by_hand)
             if late.height > found.height:
                 connection.execute(
                     query("reconciliation", "keep_unreconciled"),
@@ -89,13 +89,8 @@ def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayR
     return DayReport(whose, day, sums, Counter(kinds), Counter(changes))
 
 
-def _explained(found: pl.DataFrame, by_hand: bool) -> pl.DataFrame:
-    return explained_by_hand(found) if by_hand else found
-
-
-def _pays_out_by_hand(connection: Connection, whose: Whose) -> bool:
-    wanted = {"connection_ids": [whose.connection_id]}
-    return bool(connection.scalars(query("reconciliation", "manual_payers"), wanted).all())
+def _explained(found: pl.DataFrame, books: Books, until: datetime | None) -> pl.DataFrame:
+    return found if until is None else explained_by_hand(found, books.lines, until)
 
 
 def days_that_differ(engine: Engine, psp: Psp | None = None) -> list[str]:

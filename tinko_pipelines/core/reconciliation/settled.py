@@ -113,7 +113,11 @@ def _line_of_pair() -> pl.Expr:
 
 
 def _fees(captured: pl.DataFrame, paid: pl.DataFrame) -> pl.DataFrame:
-    """Of payments that say their fee (it includes the tax), those whose line says another."""
+    """Of payments that say their fee (it includes the tax), those whose line says another.
+
+    Razorpay's payments do. Stripe names a fee on the line alone, so that there is no second word
+    to hold it against; that its parts add up is checked before it is loaded (`line_sum`).
+    """
     known = captured.filter(pl.col("fee_minor").is_not_null()).with_columns(
         pl.col("tax_minor").fill_null(0)
     )
@@ -144,13 +148,20 @@ def _twice(rows: pl.DataFrame) -> pl.DataFrame:
     return findings(grouped, K.DUPLICATE, Leg.SETTLEMENT, line=said(("rows",)))
 
 
-def explained_by_hand(found: pl.DataFrame) -> pl.DataFrame:
-    """Findings without those that manual payouts explain: a capture whose line is in the balance is
-    the merchant's to pay out, and no PSP lists what is in a payout made by hand."""
-    payout = pl.col("line").str.json_path_match("$.payout_id")
-    held = pl.col("line").str.json_path_match("$.on_hold") == "true"
-    available = pl.col("line").is_not_null() & payout.is_null() & ~held
-    return found.filter(~((pl.col("kind") == K.UNSETTLED) & available.fill_null(value=False)))
+def explained_by_hand(found: pl.DataFrame, lines: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Findings without those that payouts by hand explain: captures whose line is in the balance,
+    free since `until` or before (`payouts.by_hand_until`)."""
+    free = lines.filter(
+        (pl.col("kind") == LineKind.PAYMENT)
+        & pl.col("payout_id").is_null()
+        & ~pl.col("on_hold")
+        & (pl.col("available_on") <= until).fill_null(value=True)
+    ).select(
+        "connection_id",
+        payment_id=pl.coalesce("source_id", "payment_id"),
+        kind=pl.lit(K.UNSETTLED.value),
+    )
+    return found.join(free, on=[*KEY, "kind"], how="anti", maintain_order="left")
 
 
 def match_payouts(payouts: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
