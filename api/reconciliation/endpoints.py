@@ -18,12 +18,14 @@ from api.reconciliation.schemas import (
     FindingPage,
     OwnerIn,
     RepairOut,
+    SettlementPage,
     StateIn,
 )
 from tinko_pipelines.core.errors import InvalidInput
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation import charting, report, review
 from tinko_pipelines.core.reconciliation.review import RepairState
+from tinko_pipelines.core.reconciliation.settling import SettlementState
 from tinko_pipelines.core.reconciliation.vocabulary import FindingKind, FindingState, Severity
 from tinko_pipelines.core.tenants.api_keys import KeyOwner
 
@@ -54,6 +56,29 @@ def list_days(
     """Each day's money per connection and currency, newest first."""
     wanted = {"first": first, "last": last, "psp": psp, "currency": currency, "limit": limit}
     return {"items": repository.days(connection, wanted)}
+
+
+@router.get("/settlements", response_model=SettlementPage)
+def list_settlements(
+    connection: Tenant,
+    services: ServicesOf,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    state: SettlementState | None = None,
+    connection_id: UUID | None = None,
+    currency: Currency = None,
+) -> dict[str, Any]:
+    """Where the money of each recovery is: in which payout, or why in none yet; newest first."""
+    wanted = {
+        "before": None if cursor is None else _read_cursor(cursor),
+        "state": state,
+        "connection_id": connection_id,
+        "currency": currency,
+        "limit": limit + 1,
+    }
+    found = repository.settlements_page(connection, wanted, services.clock.now())
+    items, more = found[:limit], len(found) > limit
+    return {"items": items, "next_cursor": _cursor(items[-1]["case_id"]) if more else None}
 
 
 @router.get("/findings", response_model=FindingPage)

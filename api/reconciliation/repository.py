@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import NotFound
 from tinko_pipelines.core.reconciliation.review import SAYABLE
+from tinko_pipelines.core.reconciliation.settling import SettlementState
 from tinko_pipelines.core.reconciliation.vocabulary import (
     FINDING_TRANSITIONS,
     KINDS,
@@ -46,6 +47,20 @@ def finding(connection: Connection, finding_id: UUID, now: datetime) -> dict[str
 def days(connection: Connection, wanted: Mapping[str, Any]) -> list[Any]:
     """Reconciled days, newest first."""
     return list(connection.execute(query("reconciliation", "days_page"), dict(wanted)).mappings())
+
+
+def settlements_page(
+    connection: Connection, wanted: Mapping[str, Any], now: datetime
+) -> list[dict[str, Any]]:
+    """Where the money of recoveries is, newest recovery first."""
+    rows = connection.execute(query("reconciliation", "settlements_page"), dict(wanted)).mappings()
+    return [{**row, "late_days": _late(row, now)} for row in rows]
+
+
+def _late(row: Mapping[str, Any], now: datetime) -> int | None:
+    if row["state"] != SettlementState.OVERDUE or row["due_on"] is None:
+        return None
+    return max(0, (now.date() - row["due_on"]).days)
 
 
 def _line(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:

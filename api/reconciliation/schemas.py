@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.review import Action, RepairState
+from tinko_pipelines.core.reconciliation.settling import SettlementState
 from tinko_pipelines.core.reconciliation.vocabulary import (
     FindingKind,
     FindingState,
@@ -50,6 +51,38 @@ class DayLine(Read):
 
 class DayList(BaseModel):
     items: list[DayLine]
+
+
+class SettlementLine(Read):
+    """Where the money of one recovery is, and why it is there. `amount_minor` is what the payer
+    paid, of `currency`; `gross_minor` to `net_minor` are what the PSP settles of it, of
+    `settled_currency`, at `exchange_rate` where that is another."""
+
+    case_id: UUID
+    obligation_id: UUID
+    connection_id: UUID
+    state: SettlementState
+    reason: str
+    payment_id: str | None
+    amount_minor: int
+    currency: str
+    due_on: date | None = Field(description="by when it should be in a payout")
+    late_days: int | None = Field(description="days past `due_on`, of what is overdue")
+    payout_id: str | None
+    utr: str | None = Field(description="the bank's own reference of the payout")
+    gross_minor: int | None
+    fee_minor: int | None = Field(description="includes the tax")
+    tax_minor: int | None
+    net_minor: int | None
+    settled_currency: str | None
+    exchange_rate: str | None
+    settled_at: datetime | None
+    updated_at: datetime
+
+
+class SettlementPage(BaseModel):
+    items: list[SettlementLine]
+    next_cursor: str | None
 
 
 class FindingLine(Read):

@@ -9,6 +9,33 @@ select
 from ingested_days as d
 where d.connection_id = :connection_id and d.kind in ('payment', 'settlement_line');
 
+-- name: archived_of_day
+-- Months in the archive that the day's attempts are of: the day's own, and those of attempts that
+-- were planned, or heard of, in another month. Indexes: pk_archives (few rows),
+-- ix_psp_records_connection_id_day, pk_psp_refs.
+select a.month, a.state
+from archives as a
+where
+    a.relation = 'attempts'
+    and a.state in ('detached', 'dropped', 'discarded')
+    and (
+        (a.low <= :floor and a.high > :floor)
+        or exists (
+            select 1
+            from psp_records as r
+            inner join psp_refs as f
+                on r.connection_id = f.connection_id and r.object_id = f.object_id
+            where
+                r.connection_id = :connection_id
+                and r.day = :day
+                and r.kind = 'payment'
+                and f.attempt_id >= a.low
+                and f.attempt_id < a.high
+        )
+    )
+order by a.month
+limit 1;
+
 -- name: day_transactions
 -- The PSP's payments of a day. Index: ix_psp_records_connection_id_day.
 select
@@ -101,7 +128,7 @@ wanted as (
 select
     l.connection_id::text, l.line_id, l.kind, l.source_id, l.payment_id, l.payout_id,
     l.payout_status, l.gross_minor, l.fee_minor, l.tax_minor, l.net_minor, l.currency,
-    l.exchange_rate::text, l.on_hold
+    l.exchange_rate::text, l.on_hold, l.available_on
 from settlement_lines as l
 inner join wanted as w on l.line_id = w.line_id
 where l.connection_id = :connection_id;
@@ -142,7 +169,7 @@ where p.connection_id = :connection_id and p.day = :day;
 select
     l.connection_id::text, l.line_id, l.kind, l.source_id, l.payment_id, l.payout_id,
     l.payout_status, l.gross_minor, l.fee_minor, l.tax_minor, l.net_minor, l.currency,
-    l.exchange_rate::text, l.on_hold
+    l.exchange_rate::text, l.on_hold, l.available_on
 from payouts as p
 inner join settlement_lines as l
     on p.connection_id = l.connection_id and p.payout_id = l.payout_id
@@ -245,7 +272,8 @@ on conflict (connection_id, day, currency) do update
         ledger_count = excluded.ledger_count,
         psp_count = excluded.psp_count,
         findings_count = excluded.findings_count,
-        reconciled_at = excluded.reconciled_at;
+        reconciled_at = excluded.reconciled_at,
+        reported_at = null;
 
 -- name: drop_day
 -- Currencies that a day has no money of any more. Index: pk_reconciled_days.
@@ -271,6 +299,66 @@ where
 order by d.day, d.connection_id, d.currency
 limit 20;
 
+-- name: captures_left_out
+-- Days of [:since, :until] on which the ledger collected another sum than its books have, per
+-- connection and currency: from the first day to the last that the PSP was listed for. Captures are
+-- looked for by their own time in [:low, :high), which may lie beside the PSP's day. One that was
+-- written past :mark is noted, and booked by the next reconciliation. Indexes: pk_ingested_days,
+-- ix_attempts_connection_id_occurred_at, pk_psp_records, pk_reconciled_days.
+with listed as (
+    select d.connection_id, min(d.day) as first, max(d.day) as last
+    from ingested_days as d
+    where
+        d.psp = :psp
+        and d.kind = 'payment'
+        and d.state in ('closed', 'reopened')
+        and d.day >= :since
+        and d.day <= :until
+    group by d.connection_id
+),
+
+collected as (
+    select
+        a.connection_id,
+        coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date)) as day,
+        a.currency,
+        sum(a.amount_minor) as minor,
+        max(a.row_version) as written
+    from listed as l
+    inner join attempts as a on l.connection_id = a.connection_id
+    left join psp_records as r
+        on a.connection_id = r.connection_id and a.psp_payment_id = r.object_id
+    where
+        a.occurred_at >= :low
+        and a.occurred_at < :high
+        and a.psp_payment_id is not null
+        and a.state = 'succeeded'
+        and coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date)) between l.first and l.last
+    group by 1, 2, 3
+),
+
+booked as (
+    select d.connection_id, d.day, d.currency, d.ledger_minor as minor
+    from listed as l
+    inner join reconciled_days as d on l.connection_id = d.connection_id
+    where d.day between l.first and l.last
+)
+
+select
+    coalesce(c.connection_id, b.connection_id) as connection_id,
+    coalesce(c.day, b.day) as day,
+    coalesce(c.currency, b.currency) as currency,
+    coalesce(c.minor, 0)::bigint as collected,
+    coalesce(b.minor, 0)::bigint as booked
+from collected as c
+full join booked as b
+    on c.connection_id = b.connection_id and c.day = b.day and c.currency = b.currency
+where
+    coalesce(c.minor, 0) <> coalesce(b.minor, 0)
+    and (c.written is null or c.written < cast(:mark as bigint))
+order by 2, 1, 3
+limit 20;
+
 -- name: unsettled_recoveries
 -- Recoveries whose money is not settled yet, a page by id. Index: ix_cases_recovered.
 select c.id, c.obligation_id
@@ -291,6 +379,31 @@ where
     and s.state = 'settled'
     and c.state = 'settled'
     and c.id > :after
+order by c.id
+limit :limit;
+
+-- name: restated_settlements
+-- Settled recoveries whose line or payout was written by a transaction of [:low, :high): a bank's
+-- reference that came late, a fee that was corrected. A page by id. Indexes:
+-- ix_settlement_lines_row_version, ix_payouts_row_version, pk_psp_refs, uq_cases_obligation_id,
+-- ix_settlements_connection_id_payout_id.
+with restated as (
+    select c.id
+    from settlement_lines as l
+    inner join psp_refs as r on l.connection_id = r.connection_id and l.source_id = r.object_id
+    inner join cases as c on r.obligation_id = c.obligation_id
+    where l.row_version >= :low and l.row_version < :high and l.kind = 'payment'
+    union
+    select s.case_id
+    from payouts as p
+    inner join settlements as s on p.connection_id = s.connection_id and p.payout_id = s.payout_id
+    where p.row_version >= :low and p.row_version < :high
+)
+
+select c.id, c.obligation_id
+from restated as r
+inner join cases as c on r.id = c.id
+where c.state = 'settled' and c.id > :after
 order by c.id
 limit :limit;
 
@@ -344,12 +457,16 @@ where
     p.connection_id = any(cast(:connection_ids as uuid[]))
     and p.payout_id = any(cast(:payout_ids as text[]));
 
--- name: manual_payers
--- Connections whose payouts the merchant makes by hand: nobody lists what is in them.
--- Index: pk_payouts.
-select distinct p.connection_id
+-- name: paid_out
+-- When connections were last paid out by hand, in a payout of which nobody lists what is in it, and
+-- when last by the PSP itself. Index: pk_payouts.
+select
+    p.connection_id,
+    max(p.created_at) filter (where not p.itemised) as by_hand,
+    max(p.created_at) filter (where p.itemised) as by_itself
 from payouts as p
-where p.connection_id = any(cast(:connection_ids as uuid[])) and not p.itemised;
+where p.connection_id = any(cast(:connection_ids as uuid[]))
+group by p.connection_id;
 
 -- name: settlements_listed
 -- When each connection's settlements were last listed. Index: pk_ingested_days.
@@ -394,11 +511,15 @@ on conflict (case_id) do update
     where
     (
         settlements.connection_id, settlements.state, settlements.reason, settlements.line_id,
-        settlements.payout_id
+        settlements.payout_id, settlements.amount_minor, settlements.gross_minor,
+        settlements.fee_minor, settlements.tax_minor, settlements.net_minor,
+        settlements.exchange_rate, settlements.utr, settlements.due_on, settlements.settled_at
     )
     is distinct from (
         excluded.connection_id, excluded.state, excluded.reason, excluded.line_id,
-        excluded.payout_id
+        excluded.payout_id, excluded.amount_minor, excluded.gross_minor,
+        excluded.fee_minor, excluded.tax_minor, excluded.net_minor,
+        excluded.exchange_rate, excluded.utr, excluded.due_on, excluded.settled_at
     );
 
 -- name: settlement_counts
@@ -410,6 +531,25 @@ left join settlements as s on c.id = s.case_id
 where c.state in ('recovered', 'settled')
 group by 1, 2
 order by 1, 2;
+
+-- name: settlements_page
+-- Where the money of an organisation's recoveries is, newest recovery first, a page by case; each
+-- filter may be null. One that was reversed since, or never looked at, is not among them.
+-- Indexes: pk_settlements, pk_cases.
+select
+    s.case_id, s.obligation_id, s.connection_id, s.state, s.reason, s.payment_id, s.amount_minor,
+    s.currency, s.due_on, s.payout_id, s.utr, s.gross_minor, s.fee_minor, s.tax_minor, s.net_minor,
+    s.settled_currency, s.exchange_rate::text, s.settled_at, s.updated_at
+from settlements as s
+inner join cases as c on s.case_id = c.id
+where
+    c.state in ('recovered', 'settled')
+    and (cast(:before as uuid) is null or s.case_id < :before)
+    and (cast(:state as text) is null or s.state = :state)
+    and (cast(:connection_id as uuid) is null or s.connection_id = :connection_id)
+    and (cast(:currency as text) is null or s.currency = :currency)
+order by s.case_id desc
+limit :limit;
 
 -- name: findings_page
 -- Findings, newest first, a page by id; each filter may be null. Index: ix_findings_org_id_id.
@@ -445,11 +585,23 @@ where f.id = :id;
 -- name: lock_finding
 -- Index: pk_findings.
 select
-    f.id, f.org_id, f.kind, f.state, f.connection_id, f.payment_id, f.obligation_id, f.day,
-    f.evidence, f.proposal, f.repair_state, f.repair_by, f.repair_wall
+    f.id, f.org_id, f.kind, f.leg, f.state, f.connection_id, f.subject_id, f.payment_id,
+    f.obligation_id, f.day, f.evidence, f.proposal, f.repair_state, f.repair_by, f.repair_wall
 from findings as f
 where f.id = :id
 for update;
+
+-- name: day_of_object
+-- The day on which a payment, refund or dispute was made. Index: pk_psp_records.
+select r.day
+from psp_records as r
+where r.connection_id = :connection_id and r.object_id = :object_id;
+
+-- name: debt_of_payment
+-- The debt that the ledger ties a PSP's payment to. Index: pk_psp_refs.
+select r.obligation_id
+from psp_refs as r
+where r.connection_id = :connection_id and r.object_id = :payment_id;
 
 -- name: finding_history
 -- Index: ix_finding_events_finding_id.
@@ -523,6 +675,21 @@ where
 order by d.day desc, d.psp asc, d.connection_id asc, d.currency asc
 limit :limit;
 
+-- name: unreported_days
+-- Days that were reconciled since their report was stored, oldest first.
+-- Index: ix_reconciled_days_unreported.
+select distinct d.day
+from reconciled_days as d
+where d.reported_at is null
+order by d.day
+limit :limit;
+
+-- name: mark_reported
+-- The day's reports tell what was reconciled until :until. Index: ix_reconciled_days_unreported.
+update reconciled_days as d
+set reported_at = :until
+where d.day = :day and d.reported_at is null and d.reconciled_at <= :until;
+
 -- name: day_findings
 -- What a report of some days lists. Index: ix_findings_connection_id_day.
 select
@@ -536,24 +703,152 @@ where
 order by f.day, f.kind, f.subject_id
 limit :limit;
 
+-- name: note_changed_days
+-- Days, of every connection, of which a record, line, payout or attempt was written by a transaction
+-- of [:low, :high): those of the payments it is about, and a payout's own. A dispute or refund, and
+-- the line of one, is about a payment of another day; the line by which a payout came back is about
+-- all that was in it. Indexes: ix_psp_records_row_version and its like on settlement_lines, payouts
+-- and attempts, pk_psp_records, pk_psp_refs, pk_attempts, pk_payouts, those of settlement_lines on
+-- payout_id and source_id.
+with recursive records as materialized (
+    select r.connection_id, r.object_id, r.kind, r.payment_id
+    from psp_records as r
+    where r.row_version >= :low and r.row_version < :high
+),
+
+lines as materialized (
+    select l.connection_id, l.kind, l.source_id, l.payment_id, l.payout_id, l.created_at
+    from settlement_lines as l
+    where l.row_version >= :low and l.row_version < :high
+),
+
+came_back (connection_id, payout_id) as (
+    select l.connection_id, l.source_id
+    from lines as l
+    where l.kind = 'payout_failure' and l.source_id is not null
+    union
+    select l.connection_id, l.source_id
+    from came_back as b
+    inner join settlement_lines as l
+        on b.connection_id = l.connection_id and b.payout_id = l.payout_id
+    where l.kind = 'payout_failure' and l.source_id is not null
+),
+
+touched as (
+    select l.connection_id, l.source_id, l.payment_id from lines as l
+    union
+    select l.connection_id, l.source_id, l.payment_id
+    from came_back as b
+    inner join settlement_lines as l
+        on b.connection_id = l.connection_id and b.payout_id = l.payout_id
+),
+
+payments as (
+    select r.connection_id, r.payment_id from records as r
+    union
+    select t.connection_id, t.payment_id from touched as t where t.payment_id is not null
+    union
+    select t.connection_id, r.payment_id
+    from touched as t
+    inner join psp_records as r on t.connection_id = r.connection_id and t.source_id = r.object_id
+),
+
+days as (
+    select r.connection_id, r.day
+    from payments as p
+    inner join psp_records as r on p.connection_id = r.connection_id and p.payment_id = r.object_id
+    union
+    select
+        a.connection_id,
+        coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date))
+    from attempts as a
+    left join psp_records as r
+        on a.connection_id = r.connection_id and a.psp_payment_id = r.object_id
+    where
+        a.row_version >= :low
+        and a.row_version < :high
+        and a.psp_payment_id is not null
+        and (r.day is not null or a.occurred_at is not null)
+    union
+    -- where our attempt and a line stood until the PSP listed their payment
+    select a.connection_id, cast(timezone('UTC', a.occurred_at) as date)
+    from records as r
+    inner join psp_refs as f on r.connection_id = f.connection_id and r.object_id = f.object_id
+    inner join attempts as a on f.attempt_id = a.id
+    where r.kind = 'payment' and a.connection_id is not null and a.occurred_at is not null
+    union
+    select l.connection_id, cast(timezone('UTC', l.created_at) as date)
+    from records as r
+    inner join settlement_lines as l
+        on r.connection_id = l.connection_id and r.object_id = l.source_id
+    where r.kind = 'payment'
+    union
+    select l.connection_id, cast(timezone('UTC', l.created_at) as date)
+    from lines as l
+    where l.kind = 'payment'
+    union
+    select p.connection_id, p.day
+    from payouts as p
+    where p.row_version >= :low and p.row_version < :high
+    union
+    select p.connection_id, p.day
+    from lines as l
+    inner join payouts as p on l.connection_id = p.connection_id and l.payout_id = p.payout_id
+)
+
+insert into unreconciled_days (connection_id, day, org_id, noted_at)
+select d.connection_id, d.day, c.org_id, :now
+from days as d
+inner join connections as c on d.connection_id = c.id
+order by d.connection_id, d.day
+on conflict (connection_id, day) do nothing
+returning day;
+
+-- name: keep_unreconciled
+-- A day on which something becomes late as time passes. Index: pk_unreconciled_days.
+insert into unreconciled_days (connection_id, day, org_id, noted_at)
+values (:connection_id, :day, :org_id, :now)
+on conflict (connection_id, day) do nothing;
+
+-- name: take_unreconciled
+-- Before its books are read: what changes them from now on notes the day again.
+-- Index: pk_unreconciled_days.
+delete from unreconciled_days
+where connection_id = :connection_id and day = :day;
+
 -- name: days_to_revisit
--- Days of [:since, :before) with a finding that stands, or with captures that were not all settled
--- when they were last looked at: these become late, or close, after their window is over.
--- Indexes: ix_findings_connection_id_day, pk_reconciled_days.
-select f.day
-from findings as f
+-- Days ahead of :before that are not done with, oldest first: their books changed, or something on
+-- them waits for its time; and those where the ledger's word on a dispute, which stamps no row, may
+-- come any day. Days that the PSP was not listed for wait, and those of archived months.
+-- Indexes: pk_unreconciled_days, ix_findings_disputes_apart, pk_ingested_days, pk_archives.
+select u.day
+from (
+    select w.day
+    from unreconciled_days as w
+    where w.connection_id = :connection_id and w.day < :before
+    union
+    select f.day
+    from findings as f
+    where
+        f.connection_id = :connection_id
+        and f.day < :before
+        and f.kind = 'dispute_not_reflected'
+        and f.leg = 'ledger'
+        and f.state <> 'fixed'
+) as u
+inner join ingested_days as d
+    on
+        d.connection_id = :connection_id
+        and d.kind = 'payment'
+        and u.day = d.day
+        and d.state in ('closed', 'reopened')
 where
-    f.connection_id = :connection_id
-    and f.day >= :since
-    and f.day < :before
-    and f.state <> 'fixed'
-    and f.leg is not null
-union
-select d.day
-from reconciled_days as d
-where
-    d.connection_id = :connection_id
-    and d.day >= :since
-    and d.day < :before
-    and d.settled_minor < d.psp_minor
-order by day;
+    not exists (
+        select 1 from archives as a
+        where
+            a.relation = 'attempts'
+            and a.month = to_char(u.day, 'YYYY-MM')
+            and a.state in ('detached', 'dropped', 'discarded')
+    )
+order by u.day
+limit :limit;

@@ -7,6 +7,9 @@ import polars as pl
 import pytest
 
 from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.db.tables.reconciliation import settlements
+from tinko_pipelines.core.db.tables.recovery import cases
+from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.frames import FINDINGS
 from tinko_pipelines.core.reconciliation.sources import Whose
@@ -54,7 +57,9 @@ def first(ask, **filters):
     return ask("GET", "/findings", **filters).json()["items"][0]
 
 
-@pytest.mark.parametrize("path", ["/days", "/findings", f"/findings/{NOBODYS}", "/report"])
+@pytest.mark.parametrize(
+    "path", ["/days", "/settlements", "/findings", f"/findings/{NOBODYS}", "/report"]
+)
 def test_every_route_needs_a_key(ask, path):
     assert refusal(ask("GET", path, key=None)) == (401, "unauthenticated")
 
@@ -67,6 +72,42 @@ def test_days_tell_money_that_adds_up(ask, worker, merchant):
     assert ask("GET", "/days", currency="USD").json()["items"] == []
     assert ask("GET", "/days", to=str(DAY - timedelta(days=1))).json()["items"] == []
     assert refusal(ask("GET", "/days", currency="rupees"))[0] == 422
+
+
+def recover(worker, merchant, state, case_state="recovered"):
+    """A recovery whose money is where `state` says."""
+    ids = {"case": new_id(NOW), "debt": new_id(NOW)}
+    with unit_of_work(worker) as connection:
+        case = cases.insert().values(
+            id=ids["case"], org_id=merchant.org_id, obligation_id=ids["debt"],
+            connection_id=merchant.stripe, policy_version_id=new_id(NOW), state=case_state,
+            opened_at=NOW, updated_at=NOW,
+        )  # fmt: skip
+        line = settlements.insert().values(
+            case_id=ids["case"], org_id=merchant.org_id, connection_id=merchant.stripe,
+            obligation_id=ids["debt"], state=state, reason="because", amount_minor=1000,
+            currency="USD", due_on=NOW.date() - timedelta(days=3), updated_at=NOW,
+        )  # fmt: skip
+        for statement in (case, line):
+            connection.execute(statement)
+    return str(ids["case"])
+
+
+def test_where_the_money_of_recoveries_is_can_be_asked(ask, worker, merchant, add_merchant):
+    states = ("settled", "overdue", "not_due")
+    made = [recover(worker, merchant, state) for state in states]
+    recover(worker, merchant, "settled", case_state="reversed")
+    page = ask("GET", "/settlements", limit=2).json()
+    assert [one["case_id"] for one in page["items"]] == made[:0:-1]
+    rest = ask("GET", "/settlements", limit=2, cursor=page["next_cursor"]).json()
+    assert [one["case_id"] for one in rest["items"]] == made[:1]
+    assert rest["next_cursor"] is None
+    (late,) = ask("GET", "/settlements", state="overdue").json()["items"]
+    assert (late["reason"], late["amount_minor"], late["late_days"]) == ("because", 1000, 3)
+    assert ask("GET", "/settlements", currency="INR").json()["items"] == []
+    assert refusal(ask("GET", "/settlements", state="lost"))[0] == 422
+    stranger = add_merchant("stranger").api_key
+    assert ask("GET", "/settlements", key=stranger).json()["items"] == []
 
 
 def test_findings_are_filtered_and_paged(ask, worker, merchant):

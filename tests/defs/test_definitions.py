@@ -65,14 +65,14 @@ CHECKS = {
     "clickhouse/sink_positions": {"no_row_is_doubled", "no_row_is_lost"},
     "partitions": {"partitions_ahead"},
     "razorpay_payments": {"few_events_missed", "webhooks_arrive"},
-    "razorpay_reconciliation": {"ledger_is_matched_plus_findings"},
+    "razorpay_reconciliation": {"ledger_is_matched_plus_findings", "no_capture_is_left_out"},
     "recovery_daily": {"mart_matches_ledger"},
     "at_risk": {"at_risk_matches_ledger"},
     "settlement_daily": {"settlement_daily_matches_lines"},
     "payouts_daily": {"payouts_daily_matches_payouts"},
     "settlements": {"recoveries_are_accounted_for"},
     "stripe_payments": {"few_events_missed", "webhooks_arrive"},
-    "stripe_reconciliation": {"ledger_is_matched_plus_findings"},
+    "stripe_reconciliation": {"ledger_is_matched_plus_findings", "no_capture_is_left_out"},
 }  # fmt: skip
 BLOCKING = {
     "at_risk_matches_ledger", "settlement_daily_matches_lines", "payouts_daily_matches_payouts",

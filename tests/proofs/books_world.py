@@ -177,6 +177,7 @@ def _lines(base: pl.DataFrame) -> pl.DataFrame:
         .otherwise("currency"),
         exchange_rate=pl.when(abroad).then(pl.lit("0.8735")),
         on_hold=pl.lit(value=False),
+        available_on=pl.lit(None),
     ).with_columns(net_minor=pl.col("gross_minor") - pl.col("fee_minor"))
     again = made.filter(is_fault(K.DUPLICATE, Leg.SETTLEMENT)).with_columns(
         line_id=pl.format("{}_again", "line_id")

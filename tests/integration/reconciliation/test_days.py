@@ -1,5 +1,6 @@
 """A day's books out of Postgres: what is found is kept, closes itself, and the money adds up."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,11 +16,17 @@ from tests.integration.reconciliation.books_stage import (
     record,
 )
 from tinko_pipelines.core.db.engine import unit_of_work
+from tinko_pipelines.core.ids import id_floor
 from tinko_pipelines.core.psp.operations import RefundStatus
 from tinko_pipelines.core.psp.records import PspRecord, RecordKind
 from tinko_pipelines.core.psp.settlement import LineKind, PayoutStatus
-from tinko_pipelines.core.psp.types import DisputeStatus, PaymentStatus, Ref, RefKind
-from tinko_pipelines.core.reconciliation.run import days_that_differ, days_to_revisit
+from tinko_pipelines.core.psp.types import DisputeStatus, PaymentStatus, Psp, Ref, RefKind
+from tinko_pipelines.core.reconciliation.revisiting import (
+    captures_left_out,
+    days_to_revisit,
+    note_changed_days,
+)
+from tinko_pipelines.core.reconciliation.run import days_that_differ
 
 NEXT = DAY + timedelta(days=1)
 FAILED = record("ch_1", PaymentStatus.FAILED, at=NOW)
@@ -36,6 +43,31 @@ def stage(stage):
 def test_a_day_that_is_not_listed_is_not_reconciled(stage):
     assert "not listed" in stage.reconcile().skipped
     assert stage.findings() == []
+
+
+@pytest.mark.parametrize("month", ["the day's own", "that its attempt was planned in"])
+def test_a_day_whose_attempts_are_archived_keeps_what_was_found_of_it(stage, month):
+    stage.listed(FAILED, record(), lines=[line()], payouts=[payout()])
+    assert stage.reconcile(NEXT).kinds == {}
+    before = stage.rows("select * from reconciled_days")
+    low, high = (id_floor(NOW + timedelta(days=one)) for one in (-20, 20))
+    if month != "the day's own":
+        low, high = (id_floor(NOW - timedelta(days=one)) for one in (60, 30))
+        planned = "update psp_refs set attempt_id = :id where object_id = 'ch_2'"
+        stage.write(planned, id=id_floor(NOW - timedelta(days=40)))
+    stage.write("delete from attempts")
+    with stage.database.owner.begin() as connection:
+        connection.execute(
+            text("insert into archives (relation, month, state, low, high, actor, tool_version,"
+                 " started_wall) values"
+                 " ('attempts', '2026-09', 'discarded', :low, :high, 'a test', '1', :now)"),
+            {"low": low, "high": high, "now": NOW},
+        )  # fmt: skip
+    assert "archived" in stage.reconcile(NEXT).skipped
+    assert stage.findings() == []
+    assert stage.rows("select * from reconciled_days") == before
+    note_changed_days(stage.engine, stage.clock)
+    assert days_to_revisit(stage.engine, stage.account.connection_id, LATER.date()) == []
 
 
 def test_days_that_agree(stage):
@@ -151,17 +183,77 @@ def test_money_that_does_not_add_up_is_told(stage):
     assert "ledger 1000" in told
 
 
-def test_days_that_are_not_done_with_are_looked_at_again(stage):
+def test_a_capture_that_is_in_no_day_is_told(stage):
+    def left_out():
+        return captures_left_out(stage.engine, Psp.STRIPE, LATER.date())
+
+    assert left_out() == []  # nothing was listed that could hold it
+    stage.listed(FAILED, record(), lines=[line()], payouts=[payout()])
+    (told,) = left_out()
+    assert told == f"{NEXT} USD of {stage.account.connection_id}: collected 1000, in the books 0"
+    note_changed_days(stage.engine, stage.clock)
+    for day in (DAY, NEXT):
+        stage.reconcile(day)
+    assert left_out() == []
+    assert days_that_differ(stage.engine) == []
+    # one that comes now is booked by the next run; had that passed it over, it would be told
+    stage.say(charge("ch_7", hours=24, amount=50), refs=(Ref(RefKind.INVOICE, "in_7"),), due=50)
+    assert left_out() == []
+    note_changed_days(stage.engine, stage.clock)
+    assert "collected 1050, in the books 1000" in left_out()[0]
+    assert days_that_differ(stage.engine) == []
+    stage.reconcile(NEXT)
+    assert left_out() == []
+
+
+def test_days_are_looked_at_again_when_their_books_changed(stage):
+    def again(before=DAY + timedelta(days=90)):
+        note_changed_days(stage.engine, stage.clock)
+        return days_to_revisit(stage.engine, stage.account.connection_id, before)
+
+    assert again() == []  # not listed yet
+    stage.clock.instant = CAPTURED + timedelta(days=1)
     stage.listed(FAILED, record())
+    assert again() == [DAY, NEXT]
+    assert again(before=NEXT) == [DAY]
     stage.reconcile()
+    # what is not late yet waits for its time
+    assert stage.reconcile(NEXT).kinds == {}
+    assert again() == [NEXT]
+    stage.clock.instant = LATER
+    stage.listed()
     assert stage.reconcile(NEXT).kinds == {"unsettled": 1}
-    later = DAY + timedelta(days=20)
-    assert days_to_revisit(stage.engine, stage.mine, later) == [NEXT]
-    assert days_to_revisit(stage.engine, stage.mine, NEXT) == []
-    assert days_to_revisit(stage.engine, stage.mine, DAY + timedelta(days=90)) == []
+    assert again() == []
+    settled_on = (CAPTURED + timedelta(days=3)).date()
     stage.listed(lines=[line()], payouts=[payout()])
+    assert again() == [NEXT, settled_on]
     assert stage.reconcile(NEXT).changes["closed"] == 1
-    assert days_to_revisit(stage.engine, stage.mine, later) == []
+    assert again() == [settled_on]
+
+
+def test_a_payout_that_came_back_and_left_again_touches_the_days_of_its_payments(stage):
+    stage.listed(FAILED, record(), lines=[line()], payouts=[payout()])
+    note_changed_days(stage.engine, stage.clock)
+    stage.write("delete from unreconciled_days")
+    for gone, carrier in (("po_1", "po_2"), ("po_2", "po_3")):
+        back = line(gone, carrier, line_id=f"back_{gone}", kind=LineKind.PAYOUT_FAILURE,
+                    payment_id=None)  # fmt: skip
+        stage.listed(lines=[back])
+        note_changed_days(stage.engine, stage.clock)
+        days = stage.rows("delete from unreconciled_days returning day")
+        assert (NEXT,) in days
+
+
+def test_the_books_are_read_from_their_beginning_after_a_restore(stage):
+    stage.listed(FAILED, record())
+    assert note_changed_days(stage.engine, stage.clock) == 2
+    stage.write("delete from unreconciled_days")
+    assert note_changed_days(stage.engine, stage.clock) == 0
+    # another cluster, whose transactions count from anew
+    stage.write("update sink_watermarks set position = 1 << 40 where sink = 'reconciliation'")
+    assert note_changed_days(stage.engine, stage.clock) == 2
+    stage.write("delete from unreconciled_days")
+    assert note_changed_days(stage.engine, stage.clock) == 0
 
 
 @pytest.mark.parametrize(
@@ -172,3 +264,20 @@ def test_days_that_are_not_done_with_are_looked_at_again(stage):
 def test_what_is_available_for_a_payout_by_hand_is_explained(stage, lines, kinds):
     stage.listed(FAILED, record(), lines=lines, payouts=[payout("po_9", itemised=False)])
     assert stage.reconcile(NEXT).kinds == kinds
+
+
+BY_ITSELF = {"created_at": CAPTURED + timedelta(days=6)}
+
+
+@pytest.mark.parametrize(
+    ("free_on", "kinds", "state"),
+    # it may have left with the payout by hand, or waits for the next of the PSP's own
+    [(2, {}, "available"), (4, {"unsettled": 1}, "overdue")],
+)
+def test_a_payout_by_hand_explains_what_was_available_by_then(stage, free_on, kinds, state):
+    by_itself = replace(payout("po_8", amount=5), **BY_ITSELF)
+    free = line(payout=None, available_on=CAPTURED + timedelta(days=free_on))
+    stage.listed(FAILED, record(), lines=[free],
+                 payouts=[payout("po_9", itemised=False), by_itself])  # fmt: skip
+    assert stage.reconcile(NEXT).kinds == kinds
+    assert stage.settle() == {state: 1}

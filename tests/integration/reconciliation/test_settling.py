@@ -33,6 +33,21 @@ def test_a_line_of_the_winning_charge_in_a_paid_payout_settles(stage):
     assert stage.steps()[-2:] == ["recovered", "settled"]
 
 
+def test_what_the_psp_says_later_of_settled_money_arrives(stage):
+    stage.listed(record(), lines=[line()], payouts=[payout()])
+    stage.settle()
+    assert stage.settle() == {}
+    money = "select utr, fee_minor, net_minor, state from settlements"
+    assert stage.rows(money) == [(None, 59, 941, "settled")]
+    stage.listed(payouts=[payout(utr="U1")])
+    assert stage.settle() == {"restated": 1}
+    assert stage.rows(money) == [("U1", 59, 941, "settled")]
+    stage.listed(lines=[line(fee=61, net=939)])
+    assert stage.settle() == {"restated": 1}
+    assert stage.rows(money) == [("U1", 61, 939, "settled")]
+    assert stage.settle() == {}
+
+
 @pytest.mark.parametrize(
     ("lines", "payouts", "state"),
     [

@@ -125,6 +125,12 @@ def test_the_psp_against_its_lines(changes, lines, expected):
     assert [(kind, amount) for kind, _, _, amount in found] == expected
 
 
+BACK = {"kind": "refund", "source_id": "re_1", "line_id": "l_r", "gross_minor": -300,
+        "fee_minor": 0, "net_minor": -300}  # fmt: skip
+FAILED = {**BACK, "kind": "refund_failure", "line_id": "l_f", "gross_minor": 300}
+TAKEN = {**BACK, "kind": "dispute", "source_id": "du_1", "line_id": "l_d"}
+GIVEN = {**FAILED, "kind": "dispute_reversal", "source_id": "du_1", "line_id": "l_v"}
+BY_HAND = {**FAILED, "kind": "adjustment", "source_id": "adj_1", "line_id": "l_a"}
 AFTER = {"connection_id": "c1", "payment_id": "pay_1", "amount_minor": 300, "currency": "INR"}
 
 
@@ -135,7 +141,8 @@ AFTER = {"connection_id": "c1", "payment_id": "pay_1", "amount_minor": 300, "cur
         ("succeeded", NOW, [], []),
         ("failed", OLD, [], []),
         ("pending", OLD, [], []),
-        ("succeeded", OLD, [{"kind": "refund", "source_id": "re_1", "line_id": "l_r"}], []),
+        ("succeeded", OLD, [BACK], []),
+        ("succeeded", OLD, [{**BACK, "currency": "USD", "gross_minor": -4}], []),
     ],
 )
 def test_refunds_that_no_line_shows(status, since, lines, expected):
@@ -143,6 +150,53 @@ def test_refunds_that_no_line_shows(status, since, lines, expected):
     found = told([theirs()], [ours()], [LINE, *({**LINE, **one} for one in lines)],
                  refunds=[refund])  # fmt: skip
     assert [(kind, subject) for kind, _, subject, _ in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "lines", "amount"),
+    [
+        # a refund of 300 that was settled as 3, and as two
+        ("re_1", "succeeded", [{**BACK, "gross_minor": -3}], 297),
+        ("re_1", "succeeded", [BACK, {**BACK, "line_id": "l_s"}], 300),
+        ("re_1", "succeeded", [BACK, FAILED], 300),
+        # one that failed: its money is back, by whatever line, or is not
+        ("re_1", "failed", [BACK], 300),
+        ("re_1", "failed", [BACK, {**FAILED, "gross_minor": 290}], 10),
+        ("re_1", "failed", [BACK, FAILED], None),
+        ("re_1", "failed", [BACK, BY_HAND], None),
+        # a lost dispute whose money came back, a won one whose did not
+        ("du_1", "lost", [TAKEN], None),
+        ("du_1", "lost", [TAKEN, GIVEN], 300),
+        ("du_1", "lost", [{**TAKEN, "gross_minor": -299}], 1),
+        ("du_1", "won", [TAKEN], 300),
+        ("du_1", "won", [TAKEN, GIVEN], None),
+    ],
+)
+def test_signed_lines_of_a_refund_or_dispute_add_up(name, status, lines, amount):
+    row = {**AFTER, "object_id": name, "status": status, "since": OLD}
+    kind = "refunds" if name == "re_1" else "disputes"
+    rows = [LINE, *({**LINE, **one} for one in lines)]
+    found = told([theirs()], [ours()], rows, known=[
+        {key: row[key] for key in frames.KNOWN_DISPUTES}], **{kind: [row]})  # fmt: skip
+    assert [(leg, subject, at) for _, leg, subject, at in found] == (
+        [("settlement", name, amount)] if amount else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "adjustment", "expected"),
+    [
+        # a debit that came back after it was captured, and one of which a part was taken
+        ("failed", -1000, []),
+        ("failed", -990, [("settled_without_capture", 10)]),
+        ("succeeded", -1000, [("amount", 1000)]),
+    ],
+)
+def test_what_was_adjusted_of_a_payment_is_part_of_its_line(status, adjustment, expected):
+    change = {**LINE, "kind": "adjustment", "line_id": "l_a", "gross_minor": adjustment}
+    psp = theirs(status=status, captured_at=None if status == "failed" else OLD)
+    found = told([psp], [ours(status=status)], [LINE, change])
+    assert [(kind, amount) for kind, _, _, amount in found] == expected
 
 
 def test_what_was_given_back_without_being_captured_is_nothing_to_settle():

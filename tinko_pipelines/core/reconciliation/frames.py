@@ -76,6 +76,7 @@ LINES = pl.Schema(
         "currency": pl.String,
         "exchange_rate": pl.String,  # text keeps every digit
         "on_hold": pl.Boolean,
+        "available_on": INSTANT,
     }
 )
 PAYOUTS = pl.Schema(

@@ -1,10 +1,11 @@
-"""How payouts stand, and where the money of one that came back is now."""
+"""How payouts stand, where the money of one that came back is now, and what is paid by hand."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
@@ -12,6 +13,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.settlement import PayoutStatus
 
 MOST_PAYOUTS = 10  # that one after the other failed to carry the same money
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 CAME_BACK = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELLED})
 
 
@@ -58,3 +60,24 @@ def read_payouts(
         known = {one for by in status.values() for one in by}
         wanted = after - known - wanted
     return {one: Payouts(status[one], again[one], utr[one]) for one in connections}
+
+
+def by_hand_until(
+    connection: Connection, connections: Sequence[uuid.UUID]
+) -> dict[uuid.UUID, datetime]:
+    """Of connections whose merchant has paid out by hand: what was available until then is his to
+    pay out, or gone with such a payout, whose lines no PSP lists.
+
+    That is all of it where the last payout was by hand, and else what was available by the last
+    such payout: what the PSP pays out by itself since then is to be in a payout in time.
+    """
+    rows = connection.execute(
+        query("reconciliation", "paid_out"), {"connection_ids": list(connections)}
+    )
+    return {
+        row.connection_id: row.by_hand
+        if row.by_itself is not None and row.by_itself > row.by_hand
+        else FOREVER
+        for row in rows
+        if row.by_hand is not None
+    }

@@ -1,4 +1,4 @@
-"""Apply the repairs that were asked for: heal from the PSP's listing, or give back, exactly once.
+"""Apply the repairs that were asked for: heal from the PSP's word, or give back, exactly once.
 
 A refund goes as a charge does: noted as `applying` in a transaction of its own, then looked for at
 the PSP under its own reference, then sent under its own key, then noted. A kill anywhere leaves it
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row
@@ -19,11 +19,11 @@ from tinko_pipelines.core.clock import Clock, WallClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import PspError, PspRejected, UnknownConnection
-from tinko_pipelines.core.inbox.heal import heal
 from tinko_pipelines.core.ledger.keys import key_of
 from tinko_pipelines.core.ledger.rereading import reread
 from tinko_pipelines.core.psp.operations import RefundRequest, RefundStatus
 from tinko_pipelines.core.reconciliation import review
+from tinko_pipelines.core.reconciliation.healing import heal_finding
 from tinko_pipelines.core.reconciliation.review import Action, RepairState
 from tinko_pipelines.core.reconciliation.vocabulary import (
     KINDS,
@@ -69,7 +69,7 @@ def _apply(engine: Engine, desk: Desk, finding_id: uuid.UUID, clock: Clock, wall
         if KINDS[FindingKind(finding.kind)].repair is Repair.REFUND:
             outcome = _give_back(engine, seat, finding, clock)
         else:
-            outcome = _heal(engine, seat, finding, clock)
+            outcome = heal_finding(engine, seat, finding, clock)
     except (PspRejected, UnknownConnection) as error:
         return _end(engine, finding, RepairState.FAILED, clock.now(), {"why": error.detail})
     except PspError:
@@ -107,14 +107,6 @@ def _is_still_owed(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) 
     with unit_of_work(engine) as connection:
         now = review.lock(connection, finding.id)
     return now.state != FindingState.FIXED and bool(now.proposal == finding.proposal)
-
-
-def _heal(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) -> dict[str, Any]:
-    """List the finding's day again; what the ledger lacks goes into the inbox."""
-    day = finding.day
-    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    found = heal(engine, seat, clock, start, start + timedelta(days=1))
-    return {"listed": found["listed"], "healed": found["healed"]}
 
 
 def _connection_of(connection: Any, finding: Row[Any]) -> uuid.UUID:

@@ -22,6 +22,7 @@ from tinko_pipelines.core.reconciliation.vocabulary import KINDS, FindingKind
 
 MOST_FINDINGS = 100_000
 MOST_DAYS = 10_000
+MOST_STORED = 400  # days of one run
 SHOWN = 200  # findings that a page shows; the CSV has all
 MONEY = ("ledger_minor", "matched_minor", "findings_minor", "psp_minor", "settled_minor",
          "fee_minor", "tax_minor")  # fmt: skip
@@ -65,6 +66,16 @@ def read(
         query("reconciliation", "day_findings"), wanted | {"limit": MOST_FINDINGS}
     )
     return Report(first, last, days.mappings().all(), found.mappings().all(), now)
+
+
+def days_to_report(connection: Connection, most: int = MOST_STORED) -> list[date]:
+    """Days that were reconciled since their report was stored, oldest first, at most so many."""
+    return list(connection.scalars(query("reconciliation", "unreported_days"), {"limit": most}))
+
+
+def mark_stored(connection: Connection, day: date, until: datetime) -> None:
+    """The stored reports of `day` tell all that was reconciled of it `until` then."""
+    connection.execute(query("reconciliation", "mark_reported"), {"day": day, "until": until})
 
 
 def label(kind: str) -> str:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import polars as pl
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from tinko_pipelines.core.clock import Clock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.core.reconciliation.frames import Books
 from tinko_pipelines.core.reconciliation.matching import match
-from tinko_pipelines.core.reconciliation.settled import explained_by_hand
-from tinko_pipelines.core.reconciliation.sources import Whose, ledger_totals, listed, read_books
+from tinko_pipelines.core.reconciliation.payouts import FOREVER, by_hand_until
+from tinko_pipelines.core.reconciliation.settled import explained_by_hand, may_wait
+from tinko_pipelines.core.reconciliation.sources import (
+    Whose,
+    archived_month,
+    ledger_totals,
+    listed,
+    read_books,
+)
 from tinko_pipelines.core.reconciliation.store import save_day
 from tinko_pipelines.core.reconciliation.terms import terms
 from tinko_pipelines.core.reconciliation.totals import Totals, totals
 from tinko_pipelines.core.tenants.connections import list_connections
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-# how long a day is looked at again for what was not settled or found on it
-REVISITED = timedelta(days=45)
 
 
 @dataclass(frozen=True)
@@ -48,41 +54,43 @@ def connections_of(engine: Engine, psp: Psp) -> list[Whose]:
 def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayReport:
     """Match the books of `day` (UTC) and keep findings and totals, in one transaction.
 
-    Skipped where the PSP's payments of the day are not listed to their end yet. Nothing is called
-    late that a listing of settlements could not have shown yet.
+    Skipped where the PSP's payments of the day are not listed to their end yet, and where attempts
+    of it are in the archive: what was kept of the day stays. Nothing is called late that a listing
+    of settlements could not have shown yet.
     """
     now = clock.now()
     with unit_of_work(engine, whose.org_id) as connection:
         known = listed(connection, whose, day)
         if not known.payments:
             return DayReport(whose, day, skipped="the PSP's payments of the day are not listed yet")
+        gone = archived_month(connection, whose, day)
+        if gone is not None:
+            # the books of a part of the ledger would call the rest missing
+            return DayReport(whose, day, skipped=f"its attempts are of {gone}, which is archived")
+        place = {"connection_id": whose.connection_id, "day": day}
+        connection.execute(query("reconciliation", "take_unreconciled"), place)
         books = read_books(connection, whose, day)
         overdue = NEVER
         if known.settlements_at is not None:
             overdue = terms()[whose.psp].overdue_before(min(now, known.settlements_at))
-        found = match(books, overdue)
-        if _pays_out_by_hand(connection, whose):
-            found = explained_by_hand(found)
+        by_hand = by_hand_until(connection, [whose.connection_id]).get(whose.connection_id)
+        found = _explained(match(books, overdue), books, by_hand)
+        if may_wait(books, overdue):
+            # what time alone will add: this day is not done with
+            late = _explained(match(books, FOREVER), books, by_hand)
+            if late.height > found.height:
+                connection.execute(
+                    query("reconciliation", "keep_unreconciled"),
+                    place | {"org_id": whose.org_id, "now": now},
+                )
         sums = totals(books, found, ledger_totals(connection, books.ledger))
         changes = save_day(connection, whose, day, found, sums, now)
     kinds = dict(found.group_by("kind").agg(pl.len()).iter_rows())
     return DayReport(whose, day, sums, Counter(kinds), Counter(changes))
 
 
-def _pays_out_by_hand(connection: Connection, whose: Whose) -> bool:
-    wanted = {"connection_ids": [whose.connection_id]}
-    return bool(connection.scalars(query("reconciliation", "manual_payers"), wanted).all())
-
-
-def days_to_revisit(engine: Engine, whose: Whose, before: date) -> list[date]:
-    """Days ahead of `before` that are not done with: findings that stand, captures not settled."""
-    wanted = {
-        "connection_id": whose.connection_id,
-        "before": before,
-        "since": before - REVISITED,
-    }
-    with unit_of_work(engine) as connection:
-        return list(connection.scalars(query("reconciliation", "days_to_revisit"), wanted))
+def _explained(found: pl.DataFrame, books: Books, until: datetime | None) -> pl.DataFrame:
+    return found if until is None else explained_by_hand(found, books.lines, until)
 
 
 def days_that_differ(engine: Engine, psp: Psp | None = None) -> list[str]:

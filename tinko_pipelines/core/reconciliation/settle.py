@@ -21,7 +21,8 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ledger.standing import winner
 from tinko_pipelines.core.ledger.states import CASE_TRANSITIONS, CaseState, check
 from tinko_pipelines.core.psp.types import Psp
-from tinko_pipelines.core.reconciliation.payouts import Payouts, read_payouts
+from tinko_pipelines.core.reconciliation.marks import Mark
+from tinko_pipelines.core.reconciliation.payouts import Payouts, by_hand_until, read_payouts
 from tinko_pipelines.core.reconciliation.settling import (
     SettlementState,
     Standing,
@@ -37,23 +38,33 @@ _LINE = ("gross_minor", "fee_minor", "tax_minor", "net_minor", "exchange_rate", 
 
 
 def settle_recoveries(engine: Engine, clock: Clock, batch: int = BATCH) -> Counter[str]:
-    """Look at every recovery that is not settled, and at those whose payout came back.
+    """Look at every recovery that is not settled, at those whose payout came back, and at settled
+    ones of which the PSP has said something else since the last time.
 
-    Counts cases by where their money is (`SettlementState`), and those that were `newly_settled`
-    or `undone`. Batches are transactions of their own; doing it again changes nothing.
+    Counts cases by where their money is (`SettlementState`), and those that were `newly_settled`,
+    `undone` or `restated`. Batches are transactions of their own; doing it again changes nothing.
     """
     count: Counter[str] = Counter()
-    for name in ("undone_settlements", "unsettled_recoveries"):
+    mark = Mark("settlements")
+    low, high = mark.window(engine)
+    for name, written in (
+        ("undone_settlements", {}),
+        ("unsettled_recoveries", {}),
+        ("restated_settlements", {"low": low, "high": high}),
+    ):
         after = _FIRST
         while True:
             with unit_of_work(engine) as connection:
                 page = connection.execute(
-                    query("reconciliation", name), {"after": after, "limit": batch}
+                    query("reconciliation", name), {"after": after, "limit": batch} | written
                 ).all()
                 if not page:
                     break
-                count += _settle(connection, page, clock.now())
+                done, changed = _settle(connection, page, clock.now())
+                # where it is is counted once; of what was said anew, what that changed
+                count += Counter(restated=changed, undone=done["undone"]) if written else done
             after = page[-1].id
+    mark.advance(engine, high, clock.now())
     return count
 
 
@@ -66,7 +77,10 @@ def settlement_counts(engine: Engine) -> dict[str, int]:
     return dict(count)
 
 
-def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> Counter[str]:
+def _settle(
+    connection: Connection, page: Sequence[Row[Any]], now: datetime
+) -> tuple[Counter[str], int]:
+    """The counts of `settle_recoveries`, and how many rows of `settlements` say something new."""
     debts = sorted({one.obligation_id for one in page})
     connection.execute(query("ledger", "lock_obligations"), {"ids": debts})
     cases = connection.execute(
@@ -79,15 +93,14 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
     connections = sorted({one.connection_id for one in place.values()})
     carrying = {one.payout_id for one in lines.values() if one.payout_id is not None}
     payouts = read_payouts(connection, connections, carrying)
-    by_hand = set(connection.scalars(query("reconciliation", "manual_payers"),
-                                     {"connection_ids": connections}))  # fmt: skip
+    by_hand = by_hand_until(connection, connections)
     listed = {
         row.connection_id: row.listed_at
         for row in connection.execute(
             query("reconciliation", "settlements_listed"), {"connection_ids": connections}
         )
     }
-    count: Counter[str] = Counter()
+    count, changed = Counter[str](), 0
     for case in cases:
         charge, where = charges.get(case.id), place[case.id]
         captured_at = None if charge is None else _captured_at(charge)
@@ -98,16 +111,16 @@ def _settle(connection: Connection, page: Sequence[Row[Any]], now: datetime) -> 
             captured_at,
             line,
             payouts[where.connection_id],
-            by_hand=where.connection_id in by_hand,
+            by_hand_until=by_hand.get(where.connection_id),
             # what no listing could have shown yet is not late
             overdue_before=term.overdue_before(min(now, until)) if until else _LONG_AGO,
             now=now,
         )
         due_on = None if captured_at is None else term.due_on(captured_at)
-        _save(connection, case, charge, line, found, payouts, due_on, now)
+        changed += _save(connection, case, charge, line, found, payouts, due_on, now)
         count[found.state] += 1
         count.update(_move(connection, case, found.state, now))
-    return count
+    return count, changed
 
 
 def _move(
@@ -172,11 +185,11 @@ def _save(
     payouts: dict[uuid.UUID, Payouts],
     due_on: Any,
     now: datetime,
-) -> None:
+) -> int:
     where = charge or case
     carrier = payouts[where.connection_id].utr.get(found.payout_id or "")
     values = dict.fromkeys(_LINE) if line is None else {one: getattr(line, one) for one in _LINE}
-    connection.execute(
+    saved = connection.execute(
         query("reconciliation", "save_settlement"),
         values
         | {
@@ -200,3 +213,4 @@ def _save(
             "now": now,
         },
     )
+    return saved.rowcount

@@ -1,7 +1,7 @@
-"""Settlement lines against what was captured, refunded and disputed; payouts against their lines.
+"""Settlement lines against what was captured, and payouts against their lines.
 
-A captured payment is settled by a payment line that is in a payout and not held back. Signed lines
-add up: a refund that failed leaves two lines that cancel out. Pure.
+A captured payment is settled by a payment line that is in a payout and not held back, less what was
+adjusted of it: a debit that failed after it was captured leaves two lines that cancel out. Pure.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from datetime import datetime
 
 import polars as pl
 
-from tinko_pipelines.core.psp.operations import RefundStatus
 from tinko_pipelines.core.psp.settlement import LineKind, PayoutStatus
-from tinko_pipelines.core.psp.types import DisputeStatus
 from tinko_pipelines.core.reconciliation.evidence import findings, said
 from tinko_pipelines.core.reconciliation.fingerprints import mark, mark_both, repeated, unlike
 from tinko_pipelines.core.reconciliation.frames import FINDINGS, KEY, Books, Standing, empty
+from tinko_pipelines.core.reconciliation.signed import adjusted, match_signed
 from tinko_pipelines.core.reconciliation.vocabulary import FindingKind, Leg
 
 K = FindingKind
@@ -37,6 +36,16 @@ def is_settled() -> pl.Expr:
     )
 
 
+def may_wait(books: Books, overdue_before: datetime) -> bool:
+    """Whether anything of `books` is too young to be late."""
+    return any(
+        (one >= overdue_before).any()
+        for one in (
+            books.transactions["captured_at"], books.refunds["since"], books.disputes["since"]
+        )
+    )  # fmt: skip
+
+
 def match_lines(books: Books, overdue_before: datetime) -> pl.DataFrame:
     """Every finding between the PSP's transactions and its settlement lines."""
     captured = books.transactions.filter(pl.col("status") == Standing.SUCCEEDED)
@@ -46,13 +55,13 @@ def match_lines(books: Books, overdue_before: datetime) -> pl.DataFrame:
     twice = repeated(mark(paid, KEY))
     if not twice.is_empty():
         paid = paid.unique(KEY, keep="first", maintain_order=True)
+    paid = adjusted(paid, books.lines)
     return pl.concat(
         [
             *_payments(captured, paid, overdue_before),
             _fees(captured, paid),
             _twice(twice),
-            _refunds(books.refunds, captured, books.lines, overdue_before),
-            _disputes(books.disputes, books.lines, overdue_before),
+            match_signed(books, captured, overdue_before),
         ]
     )
 
@@ -71,7 +80,7 @@ def _payments(
     other_sum = pl.col("amount_minor") - pl.col(f"amount_minor{_OF}")
     line = said([*_LINE], present="line_id")
     psp, of_pair = said(_PSP), _line_of_pair()
-    without = strange.join(captured, on=KEY, how="anti")
+    without = strange.filter(pl.col("amount_minor") != 0).join(captured, on=KEY, how="anti")
     return [
         findings(pairs.filter(open_line & due), K.UNSETTLED, Leg.SETTLEMENT, psp=psp, line=of_pair),
         findings(
@@ -104,7 +113,11 @@ def _line_of_pair() -> pl.Expr:
 
 
 def _fees(captured: pl.DataFrame, paid: pl.DataFrame) -> pl.DataFrame:
-    """Of payments that say their fee (it includes the tax), those whose line says another."""
+    """Of payments that say their fee (it includes the tax), those whose line says another.
+
+    Razorpay's payments do. Stripe names a fee on the line alone, so that there is no second word
+    to hold it against; that its parts add up is checked before it is loaded (`line_sum`).
+    """
     known = captured.filter(pl.col("fee_minor").is_not_null()).with_columns(
         pl.col("tax_minor").fill_null(0)
     )
@@ -135,46 +148,20 @@ def _twice(rows: pl.DataFrame) -> pl.DataFrame:
     return findings(grouped, K.DUPLICATE, Leg.SETTLEMENT, line=said(("rows",)))
 
 
-def _refunds(
-    refunds: pl.DataFrame, captured: pl.DataFrame, lines: pl.DataFrame, overdue_before: datetime
-) -> pl.DataFrame:
-    """Refunds that went out and that the lines do not show when they should. What was given back
-    of a payment that was never captured did not come out of the balance."""
-    lapsed = captured.filter(pl.col("captured_at").is_null())
-    out = refunds.filter(
-        (pl.col("status") == RefundStatus.SUCCEEDED) & (pl.col("since") < overdue_before)
-    ).join(lapsed, on=KEY, how="anti")
-    return _unseen(out, lines, K.REFUND_NOT_REFLECTED)
-
-
-def _disputes(
-    disputes: pl.DataFrame, lines: pl.DataFrame, overdue_before: datetime
-) -> pl.DataFrame:
-    """Lost disputes whose money no line takes back when it should."""
-    lost = disputes.filter(
-        (pl.col("status") == DisputeStatus.LOST) & (pl.col("since") < overdue_before)
+def explained_by_hand(found: pl.DataFrame, lines: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Findings without those that payouts by hand explain: captures whose line is in the balance,
+    free since `until` or before (`payouts.by_hand_until`)."""
+    free = lines.filter(
+        (pl.col("kind") == LineKind.PAYMENT)
+        & pl.col("payout_id").is_null()
+        & ~pl.col("on_hold")
+        & (pl.col("available_on") <= until).fill_null(value=True)
+    ).select(
+        "connection_id",
+        payment_id=pl.coalesce("source_id", "payment_id"),
+        kind=pl.lit(K.UNSETTLED.value),
     )
-    return _unseen(lost, lines, K.DISPUTE_NOT_REFLECTED)
-
-
-def _unseen(rows: pl.DataFrame, lines: pl.DataFrame, kind: FindingKind) -> pl.DataFrame:
-    seen = lines.select("connection_id", object_id="source_id").drop_nulls()
-    return findings(
-        rows.join(seen, on=["connection_id", "object_id"], how="anti"),
-        kind,
-        Leg.SETTLEMENT,
-        subject="object_id",
-        psp=said(("status", "amount_minor", "currency", "since")),
-    )
-
-
-def explained_by_hand(found: pl.DataFrame) -> pl.DataFrame:
-    """Findings without those that manual payouts explain: a capture whose line is in the balance is
-    the merchant's to pay out, and no PSP lists what is in a payout made by hand."""
-    payout = pl.col("line").str.json_path_match("$.payout_id")
-    held = pl.col("line").str.json_path_match("$.on_hold") == "true"
-    available = pl.col("line").is_not_null() & payout.is_null() & ~held
-    return found.filter(~((pl.col("kind") == K.UNSETTLED) & available.fill_null(value=False)))
+    return found.join(free, on=[*KEY, "kind"], how="anti", maintain_order="left")
 
 
 def match_payouts(payouts: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:

@@ -36,7 +36,7 @@ REASONS: Mapping[SettlementState, str] = {
     S.PAYOUT_PENDING: "It is in a payout that is on its way to the bank.",
     S.PAYOUT_FAILED: "Its payout came back; the money is in the balance again.",
     S.ON_HOLD: "The PSP holds it back.",
-    S.AVAILABLE: "It is in the balance, and the merchant pays out by hand.",
+    S.AVAILABLE: "It is in the balance or in a payout by hand, which no PSP itemises.",
     S.NOT_DUE: "It was captured too recently to be settled.",
     S.OVERDUE: "It should be in a payout by now and is in none.",
     S.NO_CHARGE: "It was paid outside of any charge: the PSP settles nothing.",
@@ -62,13 +62,14 @@ def standing(
     line: Row[Any] | None,
     payouts: Payouts,
     *,
-    by_hand: bool,
+    by_hand_until: datetime | None,
     overdue_before: datetime,
     now: datetime,
 ) -> Standing:
     """Where the money of one charge is. `captured_at` None: there is no charge.
 
-    `line` is the payment line whose source it is; `by_hand`: the merchant makes payouts himself.
+    `line` is the payment line whose source it is; what was available `by_hand_until` then is the
+    merchant's own to pay out (`payouts.by_hand_until`).
     """
     if captured_at is None:
         return Standing(S.NO_CHARGE)
@@ -78,8 +79,10 @@ def standing(
     if line.on_hold:
         return Standing(S.ON_HOLD)
     if line.payout_id is None:
-        free = line.available_on is None or line.available_on <= now
-        return Standing(S.AVAILABLE if by_hand and free else late)
+        by_hand = by_hand_until is not None and (
+            line.available_on is None or line.available_on <= min(by_hand_until, now)
+        )
+        return Standing(S.AVAILABLE if by_hand else late)
     carrier = payouts.carrying(line.payout_id)
     status = payouts.status.get(carrier)
     if status is None and line.payout_status is not None:

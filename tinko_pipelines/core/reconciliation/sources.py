@@ -11,6 +11,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.ids import id_floor
 from tinko_pipelines.core.ledger.disputes import dispute_key
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation import frames
@@ -45,6 +46,20 @@ def listed(connection: Connection, whose: Whose, day: date) -> Listed:
         {"connection_id": whose.connection_id, "day": day},
     ).one()
     return Listed(row.payments in ("closed", "reopened"), row.settlements_at)
+
+
+def archived_month(connection: Connection, whose: Whose, day: date) -> str | None:
+    """The first month in the archive that attempts of `day` are of; None where the ledger has them
+    all."""
+    row = connection.execute(
+        query("reconciliation", "archived_of_day"),
+        {
+            "connection_id": whose.connection_id,
+            "day": day,
+            "floor": id_floor(datetime(day.year, day.month, day.day, tzinfo=UTC)),
+        },
+    ).one_or_none()
+    return None if row is None else str(row.month)
 
 
 def read_books(connection: Connection, whose: Whose, day: date) -> Books:

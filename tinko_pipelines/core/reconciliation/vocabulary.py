@@ -88,7 +88,10 @@ KINDS: Mapping[FindingKind, KindRow] = {
     K.STATUS: KindRow("Status", S.WARNING, R.HEAL, "Both have it; it ended differently."),
     K.DUPLICATE: KindRow("Duplicate", S.ERROR, R.NONE, "One side has the same payment twice."),
     K.FEE_OR_TAX: KindRow(
-        "Fee or tax", S.WARNING, R.NONE, "Another fee or tax was kept than the payment says."
+        "Fee or tax",
+        S.WARNING,
+        R.NONE,
+        "Another fee or tax was kept than the payment says (Razorpay; Stripe's say none).",
     ),
     K.SETTLED_WITHOUT_CAPTURE: KindRow(
         "Settled without capture", S.ERROR, R.HEAL, "Money was settled that nobody captured."

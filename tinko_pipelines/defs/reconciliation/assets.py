@@ -13,11 +13,8 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation import charting, report
 from tinko_pipelines.core.reconciliation.repairs import apply_wanted
-from tinko_pipelines.core.reconciliation.run import (
-    connections_of,
-    days_to_revisit,
-    reconcile_day,
-)
+from tinko_pipelines.core.reconciliation.revisiting import days_to_revisit, note_changed_days
+from tinko_pipelines.core.reconciliation.run import connections_of, reconcile_day
 from tinko_pipelines.core.reconciliation.settle import settle_recoveries, settlement_counts
 from tinko_pipelines.core.reconciliation.settling import EXPLAINED, SettlementState
 from tinko_pipelines.defs.archival.resources import store_of
@@ -25,11 +22,12 @@ from tinko_pipelines.defs.ingestion.assets import daily
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
 GROUP = "reconciliation"
+SHOWN = 50
 
 
 class Window(dg.Config):
     """How many days before the partition's day are reconciled again: settlements and disputes
-    come late. None takes RECONCILIATION_WINDOW_DAYS. Older days are, while they are not done."""
+    come late. None takes RECONCILIATION_WINDOW_DAYS. Older days are when their books changed."""
 
     lookback_days: int | None = None
 
@@ -84,8 +82,9 @@ def _reconciliation(psp: Psp) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         days = _days(context, platform, config)
         kinds, changes, skipped = Counter[str](), Counter[str](), list[str]()
+        note_changed_days(platform.engine, platform.clock)
         for whose in connections_of(platform.engine, psp):
-            again = days_to_revisit(platform.engine, whose, days[0])
+            again = days_to_revisit(platform.engine, whose.connection_id, days[0])
             for day in (*again, *days):
                 done = reconcile_day(platform.engine, whose, platform.clock, day)
                 kinds += done.kinds
@@ -101,7 +100,10 @@ def _reconciliation(psp: Psp) -> dg.AssetsDefinition:
                 "findings": kinds.total(),
                 "opened": changes["opened"],
                 "closed": changes["closed"],
-                "not_listed_yet": len(skipped),
+                "skipped": len(skipped),
+                "why_skipped": dg.MetadataValue.md(
+                    "\n".join(f"- {one}" for one in skipped[:SHOWN])
+                ),
                 "by_kind": _table({report.label(one): n for one, n in kinds.items()}, "finding"),
                 "money": dg.MetadataValue.md(f"{picture}\n\n{report.markdown(told)}"),
             }
@@ -142,8 +144,9 @@ def settlements(platform: Platform) -> dg.MaterializeResult:
     owners=OWNERS,
     kinds={"html", "csv", "s3"},
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    description="The day's report per organisation, HTML and CSV, in S3_BUCKET under"
-    " reconciliation/<organisation>/<day>.",
+    description="The report per organisation, HTML and CSV, in S3_BUCKET under"
+    " reconciliation/<organisation>/<day>: of the day, and of every day reconciled again since its"
+    " report was stored.",
 )
 def reconciliation_report(
     context: dg.AssetExecutionContext, platform: Platform
@@ -155,15 +158,15 @@ def reconciliation_report(
         context.log.info(note)
         return dg.MaterializeResult(metadata={"skipped": note})
     stored: list[str] = []
-    orgs = sorted({one.org_id for psp in Psp for one in connections_of(platform.engine, psp)})
-    for day in sorted(date.fromisoformat(one) for one in context.partition_keys):
+    whose = {
+        one.connection_id: one.org_id for psp in Psp for one in connections_of(platform.engine, psp)
+    }
+    orgs = sorted({*whose.values()})
+    with unit_of_work(platform.engine) as connection:
+        changed = report.days_to_report(connection)
+    for day in sorted({*changed, *map(date.fromisoformat, context.partition_keys)}):
         with unit_of_work(platform.engine) as connection:
             every = report.read(connection, day, day, platform.clock.now())
-            whose = {
-                one.connection_id: one.org_id
-                for psp in Psp
-                for one in connections_of(platform.engine, psp)
-            }
         for org_id in orgs:
             own = _of(every, {one for one, org in whose.items() if org == org_id})
             base = f"reconciliation/{org_id}/{own.name}"
@@ -171,11 +174,13 @@ def reconciliation_report(
             store.put(f"{base}.html", page.encode(), "text/html; charset=utf-8")
             store.put(f"{base}.csv", report.as_csv(own).encode(), "text/csv; charset=utf-8")
             stored += [f"{base}.html", f"{base}.csv"]
+        with unit_of_work(platform.engine) as connection:
+            report.mark_stored(connection, day, every.made_at)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(stored),
             "bucket": store.bucket,
-            "stored": dg.MetadataValue.md("\n".join(f"- {one}" for one in stored)),
+            "stored": dg.MetadataValue.md("\n".join(f"- {one}" for one in stored[-SHOWN:])),
         }
     )
 

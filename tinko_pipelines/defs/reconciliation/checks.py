@@ -1,8 +1,11 @@
 """Whether the money adds up, and whether every recovery is accounted for."""
 
+from datetime import UTC, timedelta
+
 import dagster as dg
 
 from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.core.reconciliation.revisiting import captures_left_out
 from tinko_pipelines.core.reconciliation.run import days_that_differ
 from tinko_pipelines.core.reconciliation.settle import settlement_counts
 from tinko_pipelines.core.reconciliation.settling import EXPLAINED
@@ -19,17 +22,36 @@ def _adds_up(psp: Psp) -> dg.AssetChecksDefinition:
         " in findings, to the minor unit; the PSP's side likewise.",
     )
     def adds_up(platform: Platform) -> dg.AssetCheckResult:
-        found = days_that_differ(platform.engine, psp)
-        return dg.AssetCheckResult(
-            passed=not found,
-            severity=dg.AssetCheckSeverity.ERROR,
-            metadata={
-                "differences": len(found),
-                "first": dg.MetadataValue.md("\n".join(f"- {one}" for one in found)),
-            },
-        )
+        return _told(days_that_differ(platform.engine, psp))
 
     return adds_up
+
+
+def _is_whole(psp: Psp) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=name_of(psp),
+        name="no_capture_is_left_out",
+        description="Per day and currency of the last two months: what the ledger collected, added"
+        " up anew from the attempts, is what the day's books have. A day that was never listed"
+        " between two that were is one whose captures are in no books.",
+    )
+    def is_whole(platform: Platform) -> dg.AssetCheckResult:
+        """Blocks nothing: what other days have settled is settled."""
+        yesterday = platform.clock.now().astimezone(UTC).date() - timedelta(days=1)
+        return _told(captures_left_out(platform.engine, psp, yesterday))
+
+    return is_whole
+
+
+def _told(found: list[str]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "differences": len(found),
+            "first": dg.MetadataValue.md("\n".join(f"- {one}" for one in found)),
+        },
+    )
 
 
 @dg.asset_check(
@@ -50,5 +72,8 @@ def recoveries_are_accounted_for(platform: Platform) -> dg.AssetCheckResult:
 @dg.definitions
 def checks() -> dg.Definitions:
     return dg.Definitions(
-        asset_checks=[*(_adds_up(psp) for psp in Psp), recoveries_are_accounted_for]
+        asset_checks=[
+            *(make(psp) for psp in Psp for make in (_adds_up, _is_whole)),
+            recoveries_are_accounted_for,
+        ]
     )

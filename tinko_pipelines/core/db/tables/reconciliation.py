@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Date, Index, Numeric, Table, Text
+from sqlalchemy import text as sql
 
 from tinko_pipelines.core.db.tables.base import (
     document,
@@ -53,7 +54,24 @@ reconciled_days = Table(
     Column("psp_count", BigInteger, nullable=False),
     Column("findings_count", BigInteger, nullable=False),
     instant("reconciled_at"),
+    instant("reported_at", required=False),  # null until a stored report tells it
     Index("ix_reconciled_days_org_id_day", "org_id", "day"),
+    Index(
+        "ix_reconciled_days_unreported",
+        "day",
+        postgresql_where=sql("reported_at IS NULL"),
+    ),
+)
+
+# days of which a record, line, payout or attempt changed since they were reconciled, and those on
+# which something becomes late as time passes; reconciling a day takes it out
+unreconciled_days = Table(
+    "unreconciled_days",
+    metadata,
+    key("connection_id"),
+    Column("day", Date, primary_key=True),
+    ref("org_id"),
+    instant("noted_at"),
 )
 
 # where the money of each recovery is: the winning charge, its settlement line and its payout.

@@ -189,4 +189,12 @@ findings = Table(
         "id",
         postgresql_where=sql("repair_state IN ('requested', 'applying')"),
     ),
+    Index(
+        "ix_findings_disputes_apart",
+        "connection_id",
+        "day",
+        postgresql_where=sql(
+            "kind = 'dispute_not_reflected' AND leg = 'ledger' AND state <> 'fixed'"
+        ),
+    ),
 )

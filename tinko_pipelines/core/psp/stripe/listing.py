@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tinko_pipelines.core.psp.paging import ChangePage, Cursor, from_stream
-from tinko_pipelines.core.psp.payload import instant, number, object_id, part
+from tinko_pipelines.core.psp.payload import instant, object_id
 from tinko_pipelines.core.psp.records import (
     DISPUTES_LAST,
     PspRecord,
@@ -62,8 +62,8 @@ def record(body: Mapping[str, Any]) -> PspRecord | None:
     """The payment, refund or dispute that a listed object is; None for any other."""
     kind = body.get("object")
     if kind == "charge":
-        moved = part(body, "balance_transaction")
-        return payment_record(payment(body), fee=number(moved, "fee"))
+        # its fee stands on its balance transaction alone, which is the settlement line itself
+        return payment_record(payment(body))
     if kind == "refund":
         return refund_record(refunds.seen(body))
     said = dispute_seen(body) if kind == "dispute" else None
