@@ -79,6 +79,7 @@ SENSORS = {
     "business_day_sensor": 30,
     "reopened_days_sensor": 300,
     "analytics_sensor": 60,
+    "carry_sensor": 60,
     "reconciliation_day_sensor": 60,
     "repairs_sensor": 60,
 }
