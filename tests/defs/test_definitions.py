@@ -86,6 +86,7 @@ SENSORS = {
 SCHEDULES = {
     "daily_reconciliation": "40 1 * * *",
     "daily_healing": "20 0 * * *",
+    "webhook_watch": "*/15 * * * *",
     "daily_maintenance": "5 0 * * *",
     "analytics_hourly": "7 * * * *",
     "quality_hourly": "37 * * * *",

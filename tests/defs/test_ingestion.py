@@ -19,7 +19,7 @@ from tinko_pipelines.core.ingestion.overview import DayTotal
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import ingestion, key
 from tinko_pipelines.defs.ingestion.checks import webhook_checks
-from tinko_pipelines.defs.ingestion.jobs import reopened_days_sensor
+from tinko_pipelines.defs.ingestion.jobs import healing, reopened_days_sensor, webhook_watch
 from tinko_pipelines.defs.ingestion.reporting import plot
 from tinko_pipelines.defs.platform import Platform
 
@@ -68,6 +68,29 @@ def test_a_day_is_listed_and_deaf_webhooks_are_an_alert(shop):  # noqa: F811
     shop.hear()
     heard = {one.check_name: one.passed for one in run(day).get_asset_check_evaluations()}
     assert heard["webhooks_arrive"] is True
+
+
+def test_a_webhook_that_is_switched_off_is_told_before_the_next_listing(shop):  # noqa: F811
+    shop.write("update connections set created_at = created_at - interval '30 days'")
+    made = dg.Definitions.merge(
+        ingestion(), webhook_checks(), healing(), dg.Definitions(resources={"platform": Platform()})
+    )
+    job = made.resolve_job_def(webhook_watch.job_name)
+
+    def told():
+        done = job.execute_in_process()
+        assert done.success
+        assert not done.get_asset_materialization_events()
+        found = {(one.asset_key.path[0], one.check_name): one for one in
+                 done.get_asset_check_evaluations()}  # fmt: skip
+        assert len(found) == 4
+        return found["stripe_payments", "webhooks_arrive"]
+
+    assert told().passed
+    shop.endpoint(url=shop.webhook, active=False)
+    said = told()
+    assert (said.passed, said.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert shop.rows("select psp, hearing from webhook_watch") == [("stripe", "disabled")]
 
 
 def test_a_day_to_be_listed_again_rings_for_its_own_assets(shop):  # noqa: F811
