@@ -5,6 +5,7 @@ import sys
 
 import dagster as dg
 import pytest
+import yaml
 
 from tinko_pipelines.definitions import defs
 from tinko_pipelines.local.layout import ROOT
@@ -82,6 +83,7 @@ SENSORS = {
     "carry_sensor": 60,
     "reconciliation_day_sensor": 60,
     "repairs_sensor": 60,
+    "unfinished_archival_sensor": 300,
 }
 SCHEDULES = {
     "daily_reconciliation": "40 1 * * *",
@@ -176,6 +178,12 @@ def test_sensors_leave_room_between_their_runs(repository):
 
 def test_schedules(repository):
     assert {one.name: one.cron_schedule for one in repository.schedule_defs} == SCHEDULES
+
+
+def test_a_large_month_may_take_longer_than_other_runs(repository):
+    others = yaml.safe_load((ROOT / "dagster.yaml").read_text())["run_monitoring"]
+    most = int(repository.get_job("archive").run_tags["dagster/max_runtime"])
+    assert most >= 24 * others["max_runtime_seconds"]
 
 
 def test_no_run_is_retried_around_a_charge(repository):
