@@ -34,14 +34,14 @@ def definitions(configured, project, monkeypatch):
 
     # what is parsed already is what the assets build
     monkeypatch.setitem(dbt._projects, project.address, project)
-    from tinko_pipelines.defs.analytics import carrying, checks, marts, ringing
+    from tinko_pipelines.defs.analytics import carrying, checks, freshness, marts, ringing
     from tinko_pipelines.defs.analytics.resources import ClickHouseResource
     from tinko_pipelines.defs.platform import Platform
 
     return dg.Definitions(
         assets=[carrying.carry_to_clickhouse, marts.dbt_models, marts.dbt_docs],
-        asset_checks=[checks.mart_matches_ledger],
-        jobs=[ringing.analytics, ringing.carry],
+        asset_checks=[checks.mart_matches_ledger, freshness.sources_are_fresh],
+        jobs=[ringing.analytics, ringing.carry, freshness.freshness_job],
         schedules=[ringing.analytics_hourly],
         sensors=[ringing.analytics_sensor, ringing.carry_sensor],
         resources={"platform": Platform(), "clickhouse": ClickHouseResource()},
@@ -265,3 +265,51 @@ def test_one_pool_stands_before_every_writer_of_clickhouse(definitions):
         pools = {one.name: one.definition.pool for one in nodes if one.name in writers}
         assert pools == dict.fromkeys(pools, "clickhouse")
         assert "carry_to_clickhouse" in pools
+
+
+def test_a_source_that_is_not_carried_any_more_is_told(definitions, client, ledger):
+    from tinko_pipelines.core.clock import DatabaseClock
+    from tinko_pipelines.core.db.engine import libpq_url
+
+    job = definitions.resolve_job_def("freshness")
+    ledger.failed_debt(START)
+
+    def told():
+        result = job.execute_in_process()
+        assert not result.get_asset_materialization_events()
+        (found,) = result.get_asset_check_evaluations()
+        return found
+
+    def age(hours, relation):
+        client.command(
+            "insert into tinko.sink_positions (relation, position, row_count, carried_at)"
+            f" select '{relation}', 1, 0, now64(6) - interval {hours} hour"
+        )
+
+    assert definitions.resolve_job_def("carry").execute_in_process().success
+    assert told().passed
+    client.command("truncate table tinko.sink_positions")
+    from tinko_pipelines.core.analytics.relations import RELATIONS
+
+    for relation in RELATIONS:
+        age(3 if relation.name == "attempts" else 0, relation.name)
+    late = told()
+    assert (late.passed, late.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert late.metadata["stale"].value == {"attempts": "warn"}
+    client.command("truncate table tinko.sink_positions")
+    for relation in RELATIONS:
+        age(30 if relation.name == "cases" else 0, relation.name)
+    stale = told()
+    assert (stale.passed, stale.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert stale.metadata["stale"].value == {"cases": "error"}
+    # a hurried clock whose ledger stands still has nothing to carry
+    business = DatabaseClock(libpq_url(get_settings().database_worker_url))
+    business.run_from(START, 60)
+    assert told().passed
+    ledger.failed_debt(START)
+    assert not told().passed
+    business.close()
+    with worker_engine().begin() as connection:
+        connection.exec_driver_sql(
+            "update business_clock set rate = 1, frozen = false, epoch = now()"
+        )

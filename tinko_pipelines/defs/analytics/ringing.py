@@ -9,6 +9,7 @@ from tinko_pipelines.core.analytics import watermark
 from tinko_pipelines.core.analytics.targets import ClickHouse, wanted
 from tinko_pipelines.core.quality.suite import LEDGER
 from tinko_pipelines.defs.analytics.carrying import GROUP, carry_to_clickhouse
+from tinko_pipelines.defs.analytics.freshness import FRESH
 from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.defs.runs import has_run
 
@@ -20,7 +21,8 @@ _GATES = [dg.AssetCheckKey(dg.AssetKey("checked_ledger"), f"{one}_few_refused") 
 
 analytics = dg.define_asset_job(
     "analytics",
-    selection=dg.AssetSelection.groups(GROUP),
+    # right after the carry every source is fresh
+    selection=dg.AssetSelection.groups(GROUP) - dg.AssetSelection.checks(FRESH),
     executor_def=dg.in_process_executor,
     description="The ledger to ClickHouse and the lake, dbt on it, and the comparison of both.",
 )
