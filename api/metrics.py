@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,7 +17,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from tinko_pipelines.core.ingestion.overview import totals
+from tinko_pipelines.core.ingestion.overview import HearingTotal, hearings, totals
+from tinko_pipelines.core.ingestion.watch import Hearing
 from tinko_pipelines.core.psp.types import Psp
 
 # seconds; the goal for a webhook is 0.1 at the 99th percentile
@@ -82,7 +83,7 @@ class IngestionCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """One figure of each kind per PSP."""
         try:
-            found = totals(self._worker)
+            found, heard = totals(self._worker), hearings(self._worker)
         except SQLAlchemyError:
             return
         missed = CounterMetricFamily(
@@ -101,6 +102,28 @@ class IngestionCollector(Collector):
             late.add_metric([one.psp], one.late)
             reopened.add_metric([one.psp], one.reopened)
         yield from (missed, late, reopened)
+        yield from _webhooks(heard)
+
+
+def _webhooks(heard: Sequence[HearingTotal]) -> Iterator[Metric]:
+    """Connections by how their webhooks stand, none left out of any PSP that was looked at."""
+    stand = GaugeMetricFamily(
+        "tinko_webhooks_hearing",
+        "Active connections by how their webhook stands",
+        labels=["psp", "hearing"],
+    )
+    looked = GaugeMetricFamily(
+        "tinko_webhooks_looked_timestamp_seconds",
+        "When a PSP's webhooks were last looked at, by the one that waits longest",
+        labels=["psp"],
+    )
+    for psp in sorted({one.psp for one in heard}):
+        own = [one for one in heard if one.psp == psp]
+        counts = {one.hearing: one.connections for one in own}
+        for hearing in Hearing:
+            stand.add_metric([psp, hearing.value], counts.get(hearing.value, 0))
+        looked.add_metric([psp], min(one.looked_wall for one in own).timestamp())
+    yield from (stand, looked)
 
 
 def new_registry() -> CollectorRegistry:

@@ -383,13 +383,34 @@ group by psp
 order by psp;
 
 -- name: webhook_view
--- What came by webhook since :since, what listings had to heal, and what the PSP had meanwhile.
--- Index: pk_inbox_events by time, ix_psp_records_connection_id_day.
+-- What came by webhook since :since, what listings had to heal, also since the last webhook, and
+-- what the PSP had meanwhile. Index: pk_inbox_events by time, ix_psp_records_connection_id_day.
+with heard as (
+    select
+        connection_id,
+        count(*) as webhooks,
+        max(received_at) as last_webhook
+    from inbox_events
+    where id >= :floor and source = 'webhook'
+    group by connection_id
+),
+
+healed as (
+    select
+        e.connection_id,
+        count(*) as healed,
+        count(*) filter (where e.psp_created_at > h.last_webhook) as unheard
+    from inbox_events as e
+    left join heard as h on e.connection_id = h.connection_id
+    where e.id >= :floor and e.source = 'heal' and e.psp_created_at >= :since
+    group by e.connection_id
+)
+
 select
-    c.id, c.org_id, c.psp,
-    coalesce(e.webhooks, 0) as webhooks,
+    c.id, c.org_id, c.psp, h.last_webhook,
+    coalesce(h.webhooks, 0) as webhooks,
     coalesce(e.healed, 0) as healed,
-    e.last_webhook,
+    coalesce(e.unheard, 0) as unheard,
     (
         select count(*) from psp_records as r
         where
@@ -400,15 +421,42 @@ select
             and r.created_at < :until
     ) as payments
 from connections as c
-left join (
-    select
-        connection_id,
-        count(*) filter (where source = 'webhook') as webhooks,
-        count(*) filter (where source = 'heal' and psp_created_at >= :since) as healed,
-        max(received_at) filter (where source = 'webhook') as last_webhook
-    from inbox_events
-    where id >= :floor
-    group by connection_id
-) as e on e.connection_id = c.id
+left join heard as h on c.id = h.connection_id
+left join healed as e on c.id = e.connection_id
 where c.status = 'active' and c.psp = :psp and c.created_at < :since
 order by c.id;
+
+-- name: note_webhooks
+-- How webhooks stand, as it was last looked at; arrays of one length. Index: pk_webhook_watch.
+insert into webhook_watch as known (
+    connection_id, org_id, psp, hearing, since, looked_wall
+)
+select
+    connection_id, org_id, psp, hearing, :now, :wall
+from
+    unnest(  -- noqa: PRS
+        cast(:connection_ids as uuid[]), cast(:org_ids as uuid[]), cast(:psps as text[]),
+        cast(:hearings as text[])
+    ) as t (connection_id, org_id, psp, hearing)
+order by connection_id
+on conflict (connection_id) do update
+    set
+        hearing = excluded.hearing,
+        since = case
+            when known.hearing = excluded.hearing then known.since else excluded.since
+        end,
+        looked_wall = excluded.looked_wall;
+
+-- name: hearings
+-- Active connections by how their webhooks stand, and when those of a PSP were last looked at.
+-- A short table, scanned.
+select
+    w.psp,
+    w.hearing,
+    count(*) as connections,
+    min(w.looked_wall) as looked_wall
+from webhook_watch as w
+inner join connections as c on w.connection_id = c.id
+where c.status = 'active'
+group by w.psp, w.hearing
+order by w.psp, w.hearing;

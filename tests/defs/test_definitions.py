@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 
 import dagster as dg
 import pytest
+import yaml
 
 from tinko_pipelines.definitions import defs
 from tinko_pipelines.local.layout import ROOT
@@ -62,7 +64,9 @@ CHECKS = {
         "psp_records_few_refused", "record_capture", "record_kind", "record_methods_known",
         "record_status", "settlement_lines_few_refused",
     },
-    "clickhouse/sink_positions": {"no_row_is_doubled", "no_row_is_lost"},
+    "clickhouse/sink_positions": {
+        "no_row_is_doubled", "no_row_is_lost", "sources_are_fresh",
+    },
     "partitions": {"partitions_ahead"},
     "razorpay_payments": {"few_events_missed", "webhooks_arrive"},
     "razorpay_reconciliation": {"ledger_is_matched_plus_findings", "no_capture_is_left_out"},
@@ -93,14 +97,18 @@ SENSORS = {
     "business_day_sensor": 30,
     "reopened_days_sensor": 300,
     "analytics_sensor": 60,
+    "carry_sensor": 60,
     "reconciliation_day_sensor": 60,
     "repairs_sensor": 60,
+    "unfinished_archival_sensor": 300,
 }
 SCHEDULES = {
     "daily_reconciliation": "40 1 * * *",
     "daily_healing": "20 0 * * *",
+    "webhook_watch": "*/15 * * * *",
     "daily_maintenance": "5 0 * * *",
     "analytics_hourly": "7 * * * *",
+    "freshness_hourly": "47 * * * *",
     "quality_hourly": "37 * * * *",
     "monthly_archival": "40 3 5 * *",
 }
@@ -192,6 +200,26 @@ def test_sensors_leave_room_between_their_runs(repository):
 
 def test_schedules(repository):
     assert {one.name: one.cron_schedule for one in repository.schedule_defs} == SCHEDULES
+
+
+def test_what_is_listed_daily_is_late_after_a_day_and_a_half(repository):
+    for name in LISTED:
+        policy = repository.asset_graph.get(dg.AssetKey(name)).freshness_policy
+        assert policy.fail_window.to_timedelta() == timedelta(hours=36), name
+        assert policy.warn_window.to_timedelta() == timedelta(hours=26), name
+
+
+def test_the_freshness_of_sources_is_asked_apart_from_the_carry(repository):
+    asked = {one.name: one for one in repository.get_all_jobs()}
+    key = dg.AssetCheckKey(dg.AssetKey(["clickhouse", "sink_positions"]), "sources_are_fresh")
+    assert asked["freshness"].asset_layer.asset_graph.asset_check_keys == {key}
+    assert key not in asked["analytics"].asset_layer.asset_graph.asset_check_keys
+
+
+def test_a_large_month_may_take_longer_than_other_runs(repository):
+    others = yaml.safe_load((ROOT / "dagster.yaml").read_text())["run_monitoring"]
+    most = int(repository.get_job("archive").run_tags["dagster/max_runtime"])
+    assert most >= 24 * others["max_runtime_seconds"]
 
 
 def test_no_run_is_retried_around_a_charge(repository):

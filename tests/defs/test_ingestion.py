@@ -2,6 +2,9 @@
 again."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import date, timedelta
 
 import dagster as dg
@@ -19,9 +22,10 @@ from tinko_pipelines.core.ingestion.overview import DayTotal
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import ingestion, key
 from tinko_pipelines.defs.ingestion.checks import webhook_checks
-from tinko_pipelines.defs.ingestion.jobs import reopened_days_sensor
+from tinko_pipelines.defs.ingestion.jobs import healing, reopened_days_sensor, webhook_watch
 from tinko_pipelines.defs.ingestion.reporting import plot
 from tinko_pipelines.defs.platform import Platform
+from tinko_pipelines.local.layout import ROOT
 
 STRIPE = {key(Psp.STRIPE, kind).to_user_string() for kind in DayKind}
 
@@ -70,6 +74,29 @@ def test_a_day_is_listed_and_deaf_webhooks_are_an_alert(shop):  # noqa: F811
     assert heard["webhooks_arrive"] is True
 
 
+def test_a_webhook_that_is_switched_off_is_told_before_the_next_listing(shop):  # noqa: F811
+    shop.write("update connections set created_at = created_at - interval '30 days'")
+    made = dg.Definitions.merge(
+        ingestion(), webhook_checks(), healing(), dg.Definitions(resources={"platform": Platform()})
+    )
+    job = made.resolve_job_def(webhook_watch.job_name)
+
+    def told():
+        done = job.execute_in_process()
+        assert done.success
+        assert not done.get_asset_materialization_events()
+        found = {(one.asset_key.path[0], one.check_name): one for one in
+                 done.get_asset_check_evaluations()}  # fmt: skip
+        assert len(found) == 4
+        return found["stripe_payments", "webhooks_arrive"]
+
+    assert told().passed
+    shop.endpoint(url=shop.webhook, active=False)
+    said = told()
+    assert (said.passed, said.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert shop.rows("select psp, hearing from webhook_watch") == [("stripe", "disabled")]
+
+
 def test_a_day_to_be_listed_again_rings_for_its_own_assets(shop):  # noqa: F811
     assert isinstance(ring(), dg.SkipReason)
     day = shop.clock.now().date() - timedelta(days=2)
@@ -93,9 +120,24 @@ def test_a_day_to_be_listed_again_rings_for_its_own_assets(shop):  # noqa: F811
     )  # fmt: skip
     asked = ring()
     assert asked.run_config == {"ops": {"stripe_settlement": {"config": {"lookback_days": 3}}}}
-    # a day that has no partition is nobody's to list
-    shop.write("update ingested_days set day = '2025-12-31' where cursor is not null")
+    # a day of the merchant's history is listed again too, one before INGESTION_START nobody's
+    move = "update ingested_days set day = :day where cursor is not null"
+    shop.write(move, day="2025-03-09")
+    assert ring().partition_key == "2025-03-09"
+    assert run("2025-03-09").success
     assert isinstance(ring(), dg.SkipReason)
+    shop.write("update ingested_days set state = 'reopened', day = '2023-12-31'"
+               " where day = '2025-03-09' and kind = 'refund'")  # fmt: skip
+    assert isinstance(ring(), dg.SkipReason)
+
+
+def test_history_begins_where_the_setting_says():
+    asked = "from tinko_pipelines.defs.ingestion.assets import daily; print(daily.start.date())"
+    told = subprocess.run(
+        [sys.executable, "-c", asked], env={**os.environ, "INGESTION_START": "2019-05-01"},
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout.strip() == "2019-05-01"
 
 
 def test_days_are_shown_as_bars():

@@ -7,6 +7,7 @@ holds a secret; `make up` makes the secrets and passes them on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from typing import Literal
 
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     rules_default_max_depth: int = Field(8, ge=1, le=64)
     payment_failure_rules: str | None = None
     guard_limits_file: str | None = None
+    ingestion_start: date = date(2024, 1, 1)
     reconciliation_window_days: int = Field(7, ge=1, le=90)
     webhook_silence_hours: int = Field(24, ge=1, le=168)
     partition_retention_days: int = Field(365, ge=31)

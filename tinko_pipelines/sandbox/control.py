@@ -82,7 +82,7 @@ class Control:
 
     async def open_account(self, body: Body) -> Body:
         account = self._engine.open_account(body["psp"], body["account_id"])
-        own = ("id", "url", "webhook_off", "deaf_since")
+        own = ("id", "url", "webhook_off", "deaf_since", "other_webhooks")
         return {name: value for name, value in account.items() if name not in own}
 
     async def set_endpoint(self, body: Body) -> Body:
@@ -94,6 +94,8 @@ class Control:
         account["url"] = body["url"]
         # `active` false: switched off, as a PSP does after a day of failures
         account["webhook_off"] = body.get("active") is False
+        # what else the account has, (address, on): listed, never delivered to
+        account["other_webhooks"] = [[one["url"], one["active"]] for one in body.get("others", [])]
         account.pop("deaf_since", None)
         self._engine.store.put("account", account)
         return {"account_id": account["account_id"], "url": account["url"]}

@@ -34,16 +34,16 @@ def definitions(configured, project, monkeypatch):
 
     # what is parsed already is what the assets build
     monkeypatch.setitem(dbt._projects, project.address, project)
-    from tinko_pipelines.defs.analytics import carrying, checks, marts, ringing
+    from tinko_pipelines.defs.analytics import carrying, checks, freshness, marts, ringing
     from tinko_pipelines.defs.analytics.resources import ClickHouseResource
     from tinko_pipelines.defs.platform import Platform
 
     return dg.Definitions(
         assets=[carrying.carry_to_clickhouse, marts.dbt_models, marts.dbt_docs],
-        asset_checks=[checks.marts_match_ledger],
-        jobs=[ringing.analytics],
+        asset_checks=[checks.marts_match_ledger, freshness.sources_are_fresh],
+        jobs=[ringing.analytics, ringing.carry, freshness.freshness_job],
         schedules=[ringing.analytics_hourly],
-        sensors=[ringing.analytics_sensor],
+        sensors=[ringing.analytics_sensor, ringing.carry_sensor],
         resources={"platform": Platform(), "clickhouse": ClickHouseResource()},
     )
 
@@ -193,6 +193,130 @@ def test_the_sensor_rings_only_while_the_ledger_moves(
     assert both() == (True, False)
     sink.run(worker_engine(), ClickHouse(client), clock)
     assert both() == (False, False)
+    business.close()
+    with worker_engine().begin() as connection:
+        connection.exec_driver_sql(
+            "update business_clock set rate = 1, frozen = false, epoch = now()"
+        )
+
+
+@pytest.fixture
+def ring(definitions):
+    """Let `carry_sensor` tick on an instance; its run, carried out, or why it rests."""
+    sensor, job = definitions.get_sensor_def("carry_sensor"), "carry"
+
+    def tick(instance):
+        context = dg.build_sensor_context(instance=instance, resources=definitions.resources)
+        told = sensor.evaluate_tick(context)
+        if not told.run_requests:
+            return told.skip_message
+        assert told.run_requests[0].job_name in (None, job)
+        return definitions.resolve_job_def(job).execute_in_process(instance=instance)
+
+    return tick
+
+
+def _rows(client, relation):
+    return client.query(f"select count() from tinko.{relation} final").result_rows[0][0]
+
+
+def test_by_the_minute_it_is_carried_and_no_mart_is_built(definitions, ring, client, ledger):
+    with dg.instance_for_test() as instance:
+        ledger.failed_debt(START, recovered=True)
+        first = ring(instance)
+        assert first.success
+        assert _rows(client, "attempts") == 2
+        made = {one.asset_key.path[0] for one in first.get_asset_materialization_events()}
+        assert made == {"clickhouse"}
+        assert not first.get_asset_check_evaluations()
+        assert ring(instance) == "the ledger has not moved"
+        # what came between two builds is there before the next, and the next takes it all
+        assert run(definitions).success
+        ledger.failed_debt(START + timedelta(days=1))
+        assert ring(instance).success
+        assert _rows(client, "attempts") == 3
+        assert client.query("select sum(failed) from tinko.recovery_daily").result_rows == [(1,)]
+        passed = results(run(definitions))
+        assert all(passed.values())
+        assert client.query("select sum(failed) from tinko.recovery_daily").result_rows == [(2,)]
+
+
+def test_the_minute_rests_for_a_writer_and_for_a_gate(definitions, ring, client, ledger):
+    ledger.failed_debt(START)
+    with dg.instance_for_test() as instance:
+        for job in ("analytics", "carry"):
+            other = instance.create_run_for_job(
+                definitions.resolve_job_def(job), status=dg.DagsterRunStatus.STARTED
+            )
+            assert ring(instance) == "a run that carries is under way"
+            instance.report_run_canceled(other)
+        gate = dg.AssetCheckKey(dg.AssetKey("checked_ledger"), "attempts_few_refused")
+
+        def say(passed):
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=gate.asset_key, check_name=gate.name, passed=passed, metadata={}
+                )
+            )
+
+        say(False)
+        assert ring(instance) == "checked_ledger holds it back: attempts_few_refused"
+        assert _rows(client, "attempts") == 0
+        say(True)
+        assert ring(instance).success
+        assert _rows(client, "attempts") == 1
+
+
+def test_one_pool_stands_before_every_writer_of_clickhouse(definitions):
+    writers = {"carry_to_clickhouse", "dbt_models"}
+    for job in ("analytics", "carry"):
+        nodes = definitions.resolve_job_def(job).graph.nodes
+        pools = {one.name: one.definition.pool for one in nodes if one.name in writers}
+        assert pools == dict.fromkeys(pools, "clickhouse")
+        assert "carry_to_clickhouse" in pools
+
+
+def test_a_source_that_is_not_carried_any_more_is_told(definitions, client, ledger):
+    from tinko_pipelines.core.clock import DatabaseClock
+    from tinko_pipelines.core.db.engine import libpq_url
+
+    job = definitions.resolve_job_def("freshness")
+    ledger.failed_debt(START)
+
+    def told():
+        result = job.execute_in_process()
+        assert not result.get_asset_materialization_events()
+        (found,) = result.get_asset_check_evaluations()
+        return found
+
+    def age(hours, relation):
+        client.command(
+            "insert into tinko.sink_positions (relation, position, row_count, carried_at)"
+            f" select '{relation}', 1, 0, now64(6) - interval {hours} hour"
+        )
+
+    assert definitions.resolve_job_def("carry").execute_in_process().success
+    assert told().passed
+    client.command("truncate table tinko.sink_positions")
+    from tinko_pipelines.core.analytics.relations import RELATIONS
+
+    for relation in RELATIONS:
+        age(3 if relation.name == "attempts" else 0, relation.name)
+    late = told()
+    assert (late.passed, late.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert late.metadata["stale"].value == {"attempts": "warn"}
+    client.command("truncate table tinko.sink_positions")
+    for relation in RELATIONS:
+        age(30 if relation.name == "cases" else 0, relation.name)
+    stale = told()
+    assert (stale.passed, stale.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert stale.metadata["stale"].value == {"cases": "error"}
+    # a hurried clock whose ledger stands still has nothing to carry
+    business = DatabaseClock(libpq_url(get_settings().database_worker_url))
+    business.run_from(START, 60)
+    assert told().passed
+    ledger.failed_debt(START)
+    assert not told().passed
     business.close()
     with worker_engine().begin() as connection:
         connection.exec_driver_sql(

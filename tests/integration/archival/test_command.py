@@ -5,12 +5,18 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from tests.integration.archival.stage import NOW, RETENTION, contents, seed
+from tests.integration.archival.stage import NOW, RETENTION, archivist, contents, seed
 from tests.s3 import ACCESS, SECRET
 from tinko_pipelines.cli import app
+from tinko_pipelines.core.archival.exclusive import exclusive
+from tinko_pipelines.core.archival.run import run
 from tinko_pipelines.core.db import engine
 from tinko_pipelines.core.settings import get_settings
-from tinko_pipelines.defs.archival.assets import archival, monthly_archival
+from tinko_pipelines.defs.archival.assets import (
+    archival,
+    monthly_archival,
+    unfinished_archival_sensor,
+)
 from tinko_pipelines.defs.archival.resources import ArchiveResource
 
 
@@ -114,3 +120,60 @@ def test_the_schedule_rings_for_the_months_that_leave(database, platform):
         one["config"] == {"dry_run": False} for ring in found
         for one in ring.run_config["ops"].values()
     )  # fmt: skip
+
+
+class Killed(BaseException):
+    """What a kill of the process looks like from inside."""
+
+
+def _sense():
+    """What the sensor asks for: the months, or why it rests."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = unfinished_archival_sensor(
+            dg.build_sensor_context(instance=instance, resources={"archive": ArchiveResource()})
+        )
+    if isinstance(found, dg.SkipReason):
+        return found.skip_message
+    assert all(
+        one["config"] == {"dry_run": False} for ring in found
+        for one in ring.run_config["ops"].values()
+    )  # fmt: skip
+    return [one.partition_key for one in found]
+
+
+@pytest.mark.parametrize("label", ["uploading", "verified", "detached"])
+def test_a_month_that_was_left_half_way_is_gone_on_with_at_once(database, platform, label):
+    target = seed(database, debts=3)["attempts"]
+    whole, key = contents(database, target), f"{target.month}-01"
+    assert _sense() == "business time is not wall time: `tinko archive run` does it"
+    with database.owner.begin() as connection:
+        connection.execute(text("delete from business_clock"))
+    assert _sense() == "no month is half way"
+
+    def kill(here):
+        if here == label:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(archivist(database, platform, kill), {target})
+    assert contents(database, target) == ({} if label == "detached" else whole)
+    with exclusive(database.owner):
+        assert _sense() == "an archival or a restore is under way by hand"
+    assert _sense() == [key]
+    (done,) = run(archivist(database, platform), {target})
+    assert done.error is None
+    assert _sense() == "no month is half way"
+
+
+def test_a_month_that_stands_apart_for_no_reason_comes_back(database, platform):
+    target = seed(database, debts=3)["attempts"]
+    whole = contents(database, target)
+    with database.owner.begin() as connection:
+        connection.execute(text("delete from business_clock"))
+        connection.execute(text(f"alter table attempts detach partition {target.partition}"))
+    assert contents(database, target) == {}
+    assert _sense() == [f"{target.month}-01"]
+    (done,) = run(archivist(database, None), {target})
+    assert done.state is None
+    assert contents(database, target) == whole
+    assert _sense() == "no month is half way"

@@ -45,6 +45,7 @@ from tinko_pipelines.core.recovery.deciding import decide_due
 from tinko_pipelines.core.recovery.payer_door import open_payer_door
 from tinko_pipelines.core.recovery.unknown import read_pending, resolve_unresolved
 from tinko_pipelines.core.settings import get_settings
+from tinko_pipelines.core.tenants.connecting import webhook_url
 from tinko_pipelines.core.tenants.connections import create_connection
 from tinko_pipelines.core.tenants.desk import Desk
 from tinko_pipelines.core.tenants.organisations import create_organisation
@@ -93,8 +94,6 @@ class Shop:
         self.sandbox, self.receiver, self.database = sandbox, receiver, database
         self.stage = STAGES[psp](sandbox, f"acct_{name}")
         account = self.stage.account
-        sandbox.ask("PUT", "endpoints", psp=psp, account_id=account["account_id"],
-                    url=receiver.url)  # fmt: skip
         self.wall, self.clock = MovableWall(), FixedClock(self.stage.now())
         if beside is not None:
             self.wall, self.clock = beside.wall, beside.clock
@@ -111,10 +110,18 @@ class Shop:
                 connection, self.org.org_id, self.stage.psp, account["account_id"], credentials,
                 self.clock.now(), livemode=False,
             )  # fmt: skip
+        # the receiver answers at any path
+        self.webhook = webhook_url(receiver.url, self.stage.psp, self.connection_id)
+        self.endpoint(url=self.webhook)
         self.merchants = set()
         self.settings = get_settings()
         self.desk = Desk(self.engine, self.settings)
         self.seat = self.desk.seat(self.connection_id)
+
+    def endpoint(self, **said):
+        """Set the merchant's webhook at the PSP."""
+        account = self.stage.account["account_id"]
+        self.sandbox.ask("PUT", "endpoints", psp=self.stage.psp.value, account_id=account, **said)
 
     # --- time and news -----------------------------------------------------------------------
 

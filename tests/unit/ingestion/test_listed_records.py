@@ -19,6 +19,7 @@ from tinko_pipelines.core.psp.razorpay import listing as razorpay
 from tinko_pipelines.core.psp.records import VOCABULARY, RecordKind
 from tinko_pipelines.core.psp.stripe import listing as stripe
 from tinko_pipelines.core.psp.types import Psp
+from tinko_pipelines.core.psp.webhook_state import WebhookState, state_of, webhook_path
 
 AT = 1_780_000_000
 MADE = datetime.fromtimestamp(AT, UTC)
@@ -117,20 +118,38 @@ def test_a_listing_goes_on_in_the_stream_it_was_in(cursor, expected):
 
 
 @pytest.mark.parametrize(
-    ("webhooks", "healed", "payments", "enabled", "expected"),
+    ("webhooks", "healed", "unheard", "payments", "state", "expected"),
     [
-        (5, 1, 9, True, Hearing.ALIVE),
-        (5, 1, 9, None, Hearing.ALIVE),
-        (0, 0, 0, None, Hearing.QUIET),
-        (0, 0, 9, True, Hearing.QUIET),  # nothing that the ledger did not know
-        (0, 4, 0, True, Hearing.QUIET),  # a back-fill of old days
-        (0, 4, 9, True, Hearing.SILENT),
-        (0, 4, 9, None, Hearing.SILENT),
-        (5, 4, 9, False, Hearing.DISABLED),
-        (0, 0, 0, False, Hearing.DISABLED),
+        (5, 1, 0, 9, WebhookState.ON, Hearing.ALIVE),
+        (5, 1, 1, 9, None, Hearing.ALIVE),
+        (5, 9, 4, 9, WebhookState.ON, Hearing.ALIVE),  # strays
+        (5, 9, 5, 9, WebhookState.ON, Hearing.SILENT),  # it fell silent a while ago
+        (0, 0, 0, 0, None, Hearing.QUIET),
+        (0, 0, 0, 9, WebhookState.ON, Hearing.QUIET),  # nothing that the ledger did not know
+        (0, 4, 0, 0, WebhookState.ON, Hearing.QUIET),  # a back-fill of old days
+        (0, 4, 0, 9, WebhookState.ON, Hearing.SILENT),
+        (0, 4, 0, 9, None, Hearing.SILENT),
+        (5, 4, 0, 9, WebhookState.OFF, Hearing.DISABLED),
+        (0, 0, 0, 0, WebhookState.OFF, Hearing.DISABLED),
+        (0, 0, 0, 0, WebhookState.MISSING, Hearing.MISSING),
+        (0, 4, 0, 9, WebhookState.MISSING, Hearing.MISSING),
+        (5, 0, 0, 9, WebhookState.MISSING, Hearing.ALIVE),  # passed on by the merchant's own
     ],
 )
-def test_what_silence_means(webhooks, healed, payments, enabled, expected):
-    view = WebhookView(uuid.UUID(int=3), Psp.RAZORPAY, webhooks, healed, payments, None, enabled)
+def test_what_silence_means(webhooks, healed, unheard, payments, state, expected):
+    one = uuid.UUID(int=3)
+    view = WebhookView(one, one, Psp.RAZORPAY, webhooks, healed, unheard, payments, None, state)
     assert view.hearing is expected
     assert view.missed_share == pytest.approx(healed / max(1, healed + webhooks))
+
+
+@pytest.mark.parametrize("psp", Psp)
+def test_only_the_webhook_that_names_our_address_is_ours(psp):
+    path = webhook_path(psp, uuid.UUID(int=3))
+    other = webhook_path(psp, uuid.UUID(int=4))
+    said = lambda *rows: state_of(rows, path)  # noqa: E731
+    assert said() is said((f"https://tinko.example{other}", True)) is WebhookState.MISSING
+    assert said(("https://tinko.example", True)) is WebhookState.MISSING
+    ours = f"https://tinko.example/hooks{path}/"
+    assert said((ours, False), (f"https://tinko.example{other}", True)) is WebhookState.OFF
+    assert said((ours, False), (ours, True)) is WebhookState.ON

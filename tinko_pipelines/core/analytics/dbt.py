@@ -116,6 +116,11 @@ def build(select: str | None = None, *, tests: bool = True) -> list[Node]:
     return _default().build(select, tests=tests)
 
 
+def freshness() -> list[Node]:
+    """When each source on CLICKHOUSE_URL was last carried. Raises DbtFailed for one too old."""
+    return _default().freshness()
+
+
 def document() -> Path:
     """dbt's pages about the project on CLICKHOUSE_URL, as one file of HTML."""
     return _default().document()

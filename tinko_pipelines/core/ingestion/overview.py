@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -47,6 +47,26 @@ def totals(engine: Engine) -> list[PspTotal]:
         rows = connection.execute(query("ingestion", "totals"))
         return [
             PspTotal(row.psp, int(row.missed), int(row.late), int(row.reopened)) for row in rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class HearingTotal:
+    """Active connections of a PSP whose webhooks stand at `hearing` (core/ingestion/watch.py), the
+    least recently looked at `looked_wall`."""
+
+    psp: str
+    hearing: str
+    connections: int
+    looked_wall: datetime
+
+
+def hearings(engine: Engine) -> list[HearingTotal]:
+    """What `/metrics` shows of webhooks. Raises SQLAlchemyError where the database is away."""
+    with unit_of_work(engine) as connection:
+        rows = connection.execute(query("ingestion", "hearings"))
+        return [
+            HearingTotal(row.psp, row.hearing, row.connections, row.looked_wall) for row in rows
         ]
 
 

@@ -35,6 +35,7 @@ from tinko_pipelines.core.psp.types import (
     Psp,
     Ref,
 )
+from tinko_pipelines.core.psp.webhook_state import WebhookState
 
 
 class PspAdapter(Protocol):
@@ -91,9 +92,9 @@ class PspAdapter(Protocol):
         are not paid out too, page by page as `change_pages`."""
         ...
 
-    def webhook_enabled(self) -> bool | None:
-        """Whether the PSP delivers events to any webhook of this account; None where it does not
-        say to this key."""
+    def webhook_state(self, path: str) -> WebhookState | None:
+        """How the account's webhook to an address that ends with `path` stands; None where the PSP
+        does not say to this key."""
         ...
 
     def verify_credentials(self) -> str:

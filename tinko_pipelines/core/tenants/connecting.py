@@ -14,6 +14,7 @@ from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.errors import AccountMismatch, InvalidInput, LivemodeMismatch
 from tinko_pipelines.core.psp.capabilities import Capability, can
 from tinko_pipelines.core.psp.types import Credentials, Psp
+from tinko_pipelines.core.psp.webhook_state import webhook_path
 from tinko_pipelines.core.tenants.connections import (
     create_connection,
     find_connection,
@@ -117,7 +118,7 @@ def add_webhook_secret(engine: Engine, connection_id: uuid.UUID, secret: str, at
 
 def webhook_url(public_url: str, psp: Psp, connection_id: uuid.UUID) -> str:
     """Where the PSP is to send this connection's events."""
-    return f"{public_url.rstrip('/')}/v1/webhooks/{psp}/{connection_id}"
+    return f"{public_url.rstrip('/')}{webhook_path(psp, connection_id)}"
 
 
 def _same_mode(wanted: Wanted) -> None:

@@ -1,5 +1,6 @@
 """Closed months of the large tables in S3, a partition for each month; a dry run unless told."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,10 +11,15 @@ from tinko_pipelines.core.archival.plan import Action, Step, cost
 from tinko_pipelines.core.db.tables import PARTITIONED
 from tinko_pipelines.defs.archival.resources import ArchiveResource
 from tinko_pipelines.defs.platform import OWNERS
+from tinko_pipelines.defs.runs import has_run
 
 GROUP = "archival"
 # before any merchant's first event here
 monthly = dg.MonthlyPartitionsDefinition(start_date="2024-01-01", end_offset=0)
+# of wall time: a large month takes hours, and the instance ends other runs after one (dagster.yaml)
+MOST_SECONDS = 24 * 3600
+# a month that cannot be ended is tried again in the next
+BUCKET_SECONDS = 3600
 # the assets whose rows the archive takes
 _UPSTREAM = {
     "inbox_events": "inbox_events",
@@ -129,6 +135,7 @@ archive_job = dg.define_asset_job(
     selection=ASSETS,
     partitions_def=monthly,
     executor_def=dg.in_process_executor,
+    tags={"dagster/max_runtime": str(MOST_SECONDS)},
     description="A closed month of the large tables to S3; held back while anything is open.",
 )
 
@@ -146,14 +153,45 @@ def monthly_archival(
     months = sorted({str(one.target.month) for one in work.plan() if one.action is not Action.HOLD})
     if not months:
         return dg.SkipReason("no month is to leave")
-    config = {"ops": {name: {"config": {"dry_run": False}} for name in ASSETS}}
     at = context.scheduled_execution_time
-    return [
-        dg.RunRequest(
-            run_key=f"archive:{at:%Y-%m}:{month}", partition_key=f"{month}-01", run_config=config
-        )
-        for month in months
-    ]
+    return [_request(f"archive:{at:%Y-%m}:{month}", month) for month in months]
+
+
+@dg.sensor(
+    job=archive_job,
+    minimum_interval_seconds=300,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def unfinished_archival_sensor(
+    context: dg.SensorEvaluationContext, archive: ArchiveResource
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Months that a run has left half way, perhaps out of the ledger: they do not wait for the
+    fifth. Each once an hour, while it cannot be ended."""
+    from tinko_pipelines.core.archival.model import ArchiveBusy  # noqa: PLC0415 (Arrow)
+    from tinko_pipelines.core.archival.unfinished import unfinished  # noqa: PLC0415
+
+    if has_run(context, archive_job.name):
+        return dg.SkipReason("an archival is under way")
+    work = archive.archivist()
+    if work.clock.rate() != 1:
+        return dg.SkipReason("business time is not wall time: `tinko archive run` does it")
+    try:
+        months = sorted({str(one.month) for one in unfinished(work)})
+    except ArchiveBusy:
+        return dg.SkipReason("an archival or a restore is under way by hand")
+    if not months:
+        return dg.SkipReason("no month is half way")
+    bucket = int(time.time() // BUCKET_SECONDS)
+    return [_request(f"resume:{month}:{bucket}", month) for month in months]
+
+
+def _request(run_key: str, month: str) -> dg.RunRequest:
+    """A month's run, and no dry one."""
+    return dg.RunRequest(
+        run_key=run_key,
+        partition_key=f"{month}-01",
+        run_config={"ops": {name: {"config": {"dry_run": False}} for name in ASSETS}},
+    )
 
 
 @dg.definitions
@@ -163,4 +201,5 @@ def archival() -> dg.Definitions:
         asset_checks=[_check(relation) for relation in PARTITIONED],
         jobs=[archive_job],
         schedules=[monthly_archival],
+        sensors=[unfinished_archival_sensor],
     )

@@ -15,12 +15,13 @@ from tinko_pipelines.core.ingestion.settlement import KINDS as SETTLED
 from tinko_pipelines.core.ingestion.settlement import ingest_settlement
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.quality.screen import screen
+from tinko_pipelines.core.settings import get_settings
 from tinko_pipelines.defs.ingestion.reporting import column_schema, standing
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
 GROUP = "ingestion"
-# older than the demo's fixed start; a merchant's own history is back-filled from the UI
-daily = dg.DailyPartitionsDefinition(start_date="2026-01-01")
+# a merchant's own history is back-filled from the UI, as far back as the setting says
+daily = dg.DailyPartitionsDefinition(start_date=get_settings().ingestion_start.isoformat())
 # listed once a day: a day later is worth a look, half a day more is an alert
 FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)

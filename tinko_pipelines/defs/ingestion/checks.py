@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from tinko_pipelines.core.clock import WallClock
 from tinko_pipelines.core.ingestion.days import DayKind
-from tinko_pipelines.core.ingestion.watch import MISSED_SHARE, Hearing, WebhookView, look
+from tinko_pipelines.core.ingestion.watch import DEAF, MISSED_SHARE, WebhookView, look, note
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import key
 from tinko_pipelines.defs.platform import Platform
 
-DEAF = (Hearing.SILENT, Hearing.DISABLED)
+ARRIVE, FEW = CHECKS = ("webhooks_arrive", "few_events_missed")
 
 
 def _check(psp: Psp) -> dg.AssetChecksDefinition:
@@ -20,13 +21,13 @@ def _check(psp: Psp) -> dg.AssetChecksDefinition:
         name=f"{psp}_webhook_checks",
         specs=[
             dg.AssetCheckSpec(
-                "webhooks_arrive",
+                ARRIVE,
                 asset=asset,
-                description=f"{name} delivers events: no webhook is disabled there, and where"
-                " there were payments, not only listings told of them.",
+                description=f"{name} delivers events: our webhook stands there and is on, and"
+                " where there were payments, not only listings told of them.",
             ),
             dg.AssetCheckSpec(
-                "few_events_missed",
+                FEW,
                 asset=asset,
                 description="At most one event in a hundred came by listing alone.",
             ),
@@ -38,14 +39,15 @@ def _check(psp: Psp) -> dg.AssetChecksDefinition:
         hours = platform.settings.webhook_silence_hours
         now = platform.clock.now()
         views = look(platform.engine, platform.desk(), psp, now, hours)
+        note(platform.engine, views, now, WallClock().now())
         deaf = [one for one in views if one.hearing in DEAF]
         for one in deaf:
             context.log.error(
-                "%s: the webhook of connection %s is %s: %s events came by listing alone; enable it"
-                " in the PSP's dashboard", name, one.connection_id, one.hearing, one.healed,
+                "%s: the webhook of connection %s is %s: %s events came by listing alone; see to"
+                " it in the PSP's dashboard", name, one.connection_id, one.hearing, one.healed,
             )  # fmt: skip
         yield dg.AssetCheckResult(
-            check_name="webhooks_arrive",
+            check_name=ARRIVE,
             asset_key=asset,
             passed=not deaf,
             severity=dg.AssetCheckSeverity.ERROR,
@@ -53,7 +55,7 @@ def _check(psp: Psp) -> dg.AssetChecksDefinition:
         )
         missed = [one for one in views if one.missed_share > MISSED_SHARE]
         yield dg.AssetCheckResult(
-            check_name="few_events_missed",
+            check_name=FEW,
             asset_key=asset,
             passed=not missed,
             severity=dg.AssetCheckSeverity.WARN,

@@ -1,5 +1,5 @@
-"""The daily listing, rung by a schedule, or by a sensor where business time does not run at 1; and
-the days that late data re-opened."""
+"""The daily listing, rung by a schedule, or by a sensor where business time does not run at 1; the
+days that late data re-opened; and a look at the webhooks in between."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tinko_pipelines.core.ingestion.records import KINDS as RECORDS
 from tinko_pipelines.core.ingestion.settlement import KINDS as SETTLED
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import daily, key
+from tinko_pipelines.defs.ingestion.checks import CHECKS
 from tinko_pipelines.defs.platform import Platform
 from tinko_pipelines.defs.runs import has_run
 
@@ -36,6 +37,14 @@ heal_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="List a day at the PSPs: heal what webhooks missed, and keep what was paid,"
     " refunded, disputed, settled and paid out.",
+)
+watch_job = dg.define_asset_job(
+    "watch_webhooks",
+    selection=dg.AssetSelection.checks(
+        *(dg.AssetCheckKey(key(psp, DayKind.PAYMENT), name) for psp in Psp for name in CHECKS)
+    ),
+    executor_def=dg.in_process_executor,
+    description="Whether webhooks still come, by what the PSPs and the inbox say now.",
 )
 
 
@@ -61,6 +70,14 @@ def daily_healing(platform: Platform) -> dg.RunRequest | dg.SkipReason:
     if platform.clock.rate() != 1:
         return dg.SkipReason("business time is not wall time: a sensor rings instead")
     return _request(_yesterday(platform), platform.settings.reconciliation_window_days)
+
+
+@dg.schedule(
+    job=watch_job, cron_schedule="*/15 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+def webhook_watch() -> dg.RunRequest:
+    """Four times an hour, by the wall: who switched a webhook off does so between two listings."""
+    return dg.RunRequest()
 
 
 @dg.sensor(
@@ -110,7 +127,7 @@ def reopened_days_sensor(
 @dg.definitions
 def healing() -> dg.Definitions:
     return dg.Definitions(
-        jobs=[heal_job],
-        schedules=[daily_healing],
+        jobs=[heal_job, watch_job],
+        schedules=[daily_healing, webhook_watch],
         sensors=[business_day_sensor, reopened_days_sensor],
     )

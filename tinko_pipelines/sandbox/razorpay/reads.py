@@ -140,17 +140,23 @@ class Reads:
         return public(self.need_token(call))
 
     def webhooks(self, call: Call) -> Doc:
-        """The account's one webhook, if it has any."""
-        account, at = call.account, self._bank.engine.world.start
-        off = bool(account.get("webhook_off"))
-        found = {
-            "id": self._bank.new_id("wh_", account["id"], "webhook")[3:], "entity": "webhook",
-            "url": account["url"], "active": not off, "secret_exists": True, "created_at": at,
-            "disabled_at": self._bank.engine.now if off else 0, "owner_id": account["account_id"],
+        """The account's webhooks: the one that is delivered to, and what else it has."""
+        account, others = call.account, call.account.get("other_webhooks", ())
+        own = [(account["url"], not account.get("webhook_off"))] if account["url"] else []
+        rows = [self._webhook(account, n, *one) for n, one in enumerate([*own, *others])]
+        return collection(rows)
+
+    def _webhook(self, account: Doc, number: int, url: str, active: bool) -> Doc:
+        at = self._bank.engine.world.start
+        return {
+            "id": self._bank.new_id("wh_", account["id"], "webhook", number)[3:],
+            "entity": "webhook",
+            "url": url, "active": active, "secret_exists": True, "created_at": at,
+            "disabled_at": 0 if active else self._bank.engine.now,
+            "owner_id": account["account_id"],
             "owner_type": "merchant", "service": "api-test", "alert_email": "someone@example.com",
             "context": [], "events": [], "updated_at": at,
         }  # fmt: skip
-        return collection([found] if account["url"] else [])
 
     def recon(self, call: Call) -> Doc:
         """The lines of the settlements made in a month, or on one of its days (India's)."""

@@ -232,20 +232,22 @@ class Api:
             "type": "standard",
         }  # fmt: skip
 
-    def _webhook(self, account: Doc) -> Doc:
-        id_ = self._desk.engine.draws.object_id("we_", account["id"], "webhook")
-        status = "disabled" if account.get("webhook_off") else "enabled"
-        return {"id": id_, "object": "webhook_endpoint", "url": account["url"], "status": status,
+    def _webhook(self, account: Doc, number: int, url: str, on: bool) -> Doc:
+        id_ = self._desk.engine.draws.object_id("we_", account["id"], "webhook", number)
+        status = "enabled" if on else "disabled"
+        return {"id": id_, "object": "webhook_endpoint", "url": url, "status": status,
                 "enabled_events": ["*"], "livemode": False, "metadata": {}, "api_version": None,
                 "created": self._desk.engine.world.start}  # fmt: skip
 
     def _endpoints(self, call: Call) -> Doc:
-        known = [self._webhook(call.account)] if call.account["url"] else []
+        account, others = call.account, call.account.get("other_webhooks", ())
+        own = [(account["url"], not account.get("webhook_off"))] if account["url"] else []
+        known = [self._webhook(account, n, *one) for n, one in enumerate([*own, *others])]
         return listing.cut(known, "/v1/webhook_endpoints", call.params)
 
     def _set_endpoint(self, call: Call) -> Doc:
         call.account["url"] = call.params.get("url") or None
         self._desk.engine.store.put("account", call.account)
-        made = self._webhook(call.account)
+        made = self._webhook(call.account, 0, call.account["url"], on=True)
         flag(call.params, "connect")
         return {**made, "secret": call.account["webhook_secret"]}

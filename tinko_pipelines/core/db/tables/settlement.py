@@ -110,6 +110,17 @@ payouts = Table(
     Index("ix_payouts_row_version", "row_version"),
 )
 
+webhook_watch = Table(
+    "webhook_watch",
+    metadata,
+    key("connection_id"),
+    ref("org_id"),
+    text("psp"),
+    text("hearing"),  # core/ingestion/watch.Hearing
+    instant("since"),  # business time from which on it was found so
+    instant("looked_wall"),
+)
+
 ingested_days = Table(
     "ingested_days",
     metadata,

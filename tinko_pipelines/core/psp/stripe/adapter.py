@@ -40,6 +40,7 @@ from tinko_pipelines.core.psp.types import (
     Psp,
     Ref,
 )
+from tinko_pipelines.core.psp.webhook_state import WebhookState
 
 
 class StripeAdapter:
@@ -137,9 +138,9 @@ class StripeAdapter:
         """Payouts and lines page by page, and what is not paid out yet."""
         return settlement.pages(self._calls, start, end, after)
 
-    def webhook_enabled(self) -> bool | None:
-        """Whether a webhook is switched on, where the key may ask."""
-        return webhook_state.enabled(self._calls)
+    def webhook_state(self, path: str) -> WebhookState | None:
+        """How the webhook to `path` stands, where the key may ask."""
+        return webhook_state.state(self._calls, path)
 
     def verify_credentials(self) -> str:
         """The account the key belongs to."""
