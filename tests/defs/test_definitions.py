@@ -86,8 +86,8 @@ BLOCKING = {
     "settlement_lines_few_refused",
 }  # fmt: skip
 JOBS = {
-    "analytics", "archive", "charge", "heal", "maintain", "notify", "quality", "reconcile",
-    "recover", "repair", "replay_quarantine", "resolve",
+    "analytics", "archive", "carry", "charge", "freshness", "heal", "maintain", "notify",
+    "quality", "reconcile", "recover", "repair", "replay_quarantine", "resolve", "watch_webhooks",
 }  # fmt: skip
 SENSORS = {
     "inbox_sensor": 15,
