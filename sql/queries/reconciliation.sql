@@ -320,7 +320,7 @@ with listed as (
 collected as (
     select
         a.connection_id,
-        coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date)) as day,
+        coalesce(r.day, timezone('UTC', a.occurred_at)::date) as day,
         a.currency,
         sum(a.amount_minor) as minor,
         max(a.row_version) as written
@@ -333,7 +333,7 @@ collected as (
         and a.occurred_at < :high
         and a.psp_payment_id is not null
         and a.state = 'succeeded'
-        and coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date)) between l.first and l.last
+        and coalesce(r.day, timezone('UTC', a.occurred_at)::date) between l.first and l.last
     group by 1, 2, 3
 ),
 
@@ -760,7 +760,7 @@ days as (
     union
     select
         a.connection_id,
-        coalesce(r.day, cast(timezone('UTC', a.occurred_at) as date))
+        coalesce(r.day, timezone('UTC', a.occurred_at)::date)
     from attempts as a
     left join psp_records as r
         on a.connection_id = r.connection_id and a.psp_payment_id = r.object_id
@@ -771,19 +771,19 @@ days as (
         and (r.day is not null or a.occurred_at is not null)
     union
     -- where our attempt and a line stood until the PSP listed their payment
-    select a.connection_id, cast(timezone('UTC', a.occurred_at) as date)
+    select a.connection_id, timezone('UTC', a.occurred_at)::date
     from records as r
     inner join psp_refs as f on r.connection_id = f.connection_id and r.object_id = f.object_id
     inner join attempts as a on f.attempt_id = a.id
     where r.kind = 'payment' and a.connection_id is not null and a.occurred_at is not null
     union
-    select l.connection_id, cast(timezone('UTC', l.created_at) as date)
+    select l.connection_id, timezone('UTC', l.created_at)::date
     from records as r
     inner join settlement_lines as l
         on r.connection_id = l.connection_id and r.object_id = l.source_id
     where r.kind = 'payment'
     union
-    select l.connection_id, cast(timezone('UTC', l.created_at) as date)
+    select l.connection_id, timezone('UTC', l.created_at)::date
     from lines as l
     where l.kind = 'payment'
     union

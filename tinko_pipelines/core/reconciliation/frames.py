@@ -60,25 +60,24 @@ TRANSACTIONS = pl.Schema(
 )
 # our attempts that have a PSP's payment id
 LEDGER = pl.Schema({**_SIDE, "obligation_id": pl.String, "attempt_id": pl.String})
-LINES = pl.Schema(
-    {
-        "connection_id": pl.String,
-        "line_id": pl.String,
-        "kind": pl.String,  # core/psp/settlement.LineKind
-        "source_id": pl.String,
-        "payment_id": pl.String,
-        "payout_id": pl.String,
-        "payout_status": pl.String,
-        "gross_minor": pl.Int64,
-        "fee_minor": pl.Int64,
-        "tax_minor": pl.Int64,
-        "net_minor": pl.Int64,
-        "currency": pl.String,
-        "exchange_rate": pl.String,  # text keeps every digit
-        "on_hold": pl.Boolean,
-        "available_on": INSTANT,
-    }
-)
+_LINE: dict[str, Any] = {
+    "connection_id": pl.String,
+    "line_id": pl.String,
+    "kind": pl.String,  # core/psp/settlement.LineKind
+    "source_id": pl.String,
+    "payment_id": pl.String,
+    "payout_id": pl.String,
+    "payout_status": pl.String,
+    "gross_minor": pl.Int64,
+    "fee_minor": pl.Int64,
+    "tax_minor": pl.Int64,
+    "net_minor": pl.Int64,
+    "currency": pl.String,
+    "exchange_rate": pl.String,  # text keeps every digit
+    "on_hold": pl.Boolean,
+    "available_on": INSTANT,
+}
+LINES = pl.Schema(_LINE)
 PAYOUTS = pl.Schema(
     {
         "connection_id": pl.String,

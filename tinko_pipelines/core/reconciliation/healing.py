@@ -38,7 +38,7 @@ def heal_finding(engine: Engine, seat: Seat, finding: Row[Any], clock: Clock) ->
     of it. Raises what the adapter raises: asking again is harmless."""
     passed = screen(engine, clock)
     done = ingest_records(engine, seat, clock, finding.day, screen=passed)
-    told = {"listed": done["listed"], "healed": done["healed"]}
+    told: dict[str, Any] = {"listed": done["listed"], "healed": done["healed"]}
     if finding.leg == Leg.SETTLEMENT:
         first, last = _around(engine, finding, clock.now())
         span = (last - first).days
