@@ -216,6 +216,16 @@ def test_the_freshness_of_sources_is_asked_apart_from_the_carry(repository):
     assert key not in asked["analytics"].asset_layer.asset_graph.asset_check_keys
 
 
+def test_a_psp_is_listed_by_one_run_at_a_time(repository):
+    pools = yaml.safe_load((ROOT / "dagster.yaml").read_text())["concurrency"]["pools"]
+    assert pools == {"granularity": "run", "default_limit": 1}
+    nodes = {one.name: one.definition.pool for one in repository.get_job("heal").graph.nodes}
+    assert {name: pool for name, pool in nodes.items() if "checks" not in name} == {
+        f"{psp}_{what}": f"{psp}_api"
+        for psp in ("stripe", "razorpay") for what in ("payments", "settlement")
+    }  # fmt: skip
+
+
 def test_a_large_month_may_take_longer_than_other_runs(repository):
     others = yaml.safe_load((ROOT / "dagster.yaml").read_text())["run_monitoring"]
     most = int(repository.get_job("archive").run_tags["dagster/max_runtime"])

@@ -1,14 +1,25 @@
 """A connection's own limit: what it lets through in any second, and how it answers a 429."""
 
 import threading
+from bisect import bisect_left
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinko_pipelines.core.errors import PspRateLimited
-from tinko_pipelines.core.psp.throttle import ELSEWHERE, LIMITS, Limit, Throttle, limit_of
+from tinko_pipelines.core.psp.throttle import (
+    ALLOWED,
+    ELSEWHERE,
+    LIMITS,
+    PROCESSES,
+    Limit,
+    Throttle,
+    limit_of,
+)
 from tinko_pipelines.core.psp.types import Credentials, Psp
+from tinko_pipelines.local.layout import ROOT
 
 
 class Time:
@@ -115,7 +126,27 @@ def test_the_defaults_go_by_psp_and_mode_and_leave_other_addresses_alone():
     assert limit_of(Psp.STRIPE, Credentials("sk_live_x")) == LIMITS[Psp.STRIPE, True]
     assert limit_of(Psp.STRIPE, Credentials("rk_test_x")) == LIMITS[Psp.STRIPE, False]
     assert limit_of(Psp.RAZORPAY, Credentials("rzp_live_x", "s")) == LIMITS[Psp.RAZORPAY, True]
-    # Stripe's own figures, of which something is left to the merchant
-    assert LIMITS[Psp.STRIPE, True].rate < 100
-    assert LIMITS[Psp.STRIPE, False].rate < 25
     assert limit_of(Psp.STRIPE, Credentials("sk_test_x", base_url="http://x")) is ELSEWHERE
+
+
+@pytest.mark.parametrize("which", LIMITS)
+def test_all_processes_together_keep_to_what_the_psp_allows(which):
+    """Each of them calls as fast as it may, after a rest of both."""
+    sent = []
+    for _ in range(PROCESSES):
+        clock = Time()
+        one = Throttle(LIMITS[which], monotonic=clock.now, sleep=clock.sleep)
+        until = clock.now() + 5
+        while clock.now() < until:
+            one.turn()
+            sent.append(clock.now())
+    sent.sort()
+    worst = max(bisect_left(sent, at + 1 - 1e-9) - number for number, at in enumerate(sent))
+    assert worst <= ALLOWED[which]
+    # and yet make use of most of it
+    assert len(sent) / 5 >= 0.75 * ALLOWED[which]
+
+
+def test_there_are_no_more_runs_at_once_than_shares():
+    runs = yaml.safe_load((ROOT / "dagster.yaml").read_text())["concurrency"]["runs"]
+    assert runs["max_concurrent_runs"] == PROCESSES
