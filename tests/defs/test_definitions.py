@@ -82,8 +82,8 @@ BLOCKING = {
     "settlement_lines_few_refused",
 }  # fmt: skip
 JOBS = {
-    "analytics", "archive", "charge", "heal", "maintain", "notify", "quality", "reconcile",
-    "recover", "repair", "replay_quarantine", "resolve",
+    "analytics", "archive", "charge", "documentation", "heal", "maintain", "notify", "quality",
+    "reconcile", "recover", "repair", "replay_quarantine", "resolve",
 }  # fmt: skip
 SENSORS = {
     "inbox_sensor": 15,
@@ -102,6 +102,7 @@ SCHEDULES = {
     "daily_maintenance": "5 0 * * *",
     "analytics_hourly": "7 * * * *",
     "quality_hourly": "37 * * * *",
+    "documentation_daily": "17 4 * * *",
     "monthly_archival": "40 3 5 * *",
 }
 
