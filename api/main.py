@@ -14,6 +14,7 @@ from api import docs, errors, health
 from api.analytics import endpoints as analytics
 from api.analytics.asking import insights_of
 from api.classifier import endpoints as classifier
+from api.console import documents
 from api.console import endpoints as console
 from api.console.view import OverviewReader
 from api.console_api import endpoints as console_api
@@ -56,7 +57,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.state.insights = insights_of(services)
     errors.install(app)
     partners = (payments, policies, rules, reconciliation, quarantine, classifier, console_api)
-    for part in (webhooks, pay, *partners, analytics, health, docs, console):
+    for part in (webhooks, pay, *partners, analytics, health, docs, console, documents):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=HERE / "console" / "static"), name="static")
     return app

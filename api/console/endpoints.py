@@ -83,6 +83,7 @@ def _render(template: str, request: Request, services: ServicesOf) -> HTMLRespon
             "Dagster": services.settings.dagster_url,
             "Mail": services.settings.mail_url,
             "Docs": "/docs",
+            "Documents": "/console/documents/",
             "Health": "/readyz",
             "Metrics": "/metrics",
         },

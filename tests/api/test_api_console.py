@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import pytest
 from fastapi.testclient import TestClient
 
 from api.console.view import STATE_LABELS, bars, money_card, segments
@@ -10,8 +11,11 @@ from api.main import create_app
 from api.services import build
 from tests.api.deliveries import make_merchant
 from tests.api.test_api_reads import open_case
+from tinko_pipelines.core.analytics import documents as stored
 from tinko_pipelines.core.analytics.definitions import definition, definitions
 from tinko_pipelines.core.ledger.states import CaseState
+
+CONTENTS = "/console/documents/"
 
 
 def test_the_page_shows_counts_money_and_cases_of_each_organisation(
@@ -96,6 +100,43 @@ def test_every_figure_says_what_it_means_in_the_words_of_the_definitions(client,
     assert said["tried"] == definition("tried").text
     assert len(said) == 11
     assert set(said.values()) <= {one.text for one in definitions().values()}
+
+
+@pytest.fixture
+def written(settings, tmp_path, monkeypatch):
+    """Pages of a batch and of dbt in their folders, and a file beside them that is none of them."""
+    page = tmp_path / "quality" / "validations" / "payouts" / "1" / "a batch.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<h1>line_order</h1>")
+    (tmp_path / "dbt").mkdir()
+    (tmp_path / "dbt" / "index.html").write_text("<script>models()</script>")
+    (tmp_path / "secret.txt").write_text("not for you")
+    monkeypatch.setattr(stored, "DOCS", tmp_path / "dbt")
+    return settings.model_copy(update={"quality_docs_dir": str(tmp_path / "quality")})
+
+
+def test_a_browser_opens_what_dbt_and_the_checks_wrote(written):
+    local = {"base_url": "http://127.0.0.1:8000", "client": ("127.0.0.1", 1)}
+    with TestClient(create_app(build(written)), **local) as browser:
+        links = re.findall(r'href="(/console/documents/[^"]+)"', browser.get(CONTENTS).text)
+        assert links == [
+            f"{CONTENTS}dbt/index.html",
+            f"{CONTENTS}quality/validations/payouts/1/a%20batch.html",
+        ]
+        pages = [browser.get(link) for link in links]
+        assert ["models()" in pages[0].text, "line_order" in pages[1].text] == [True, True]
+        for page in pages:
+            assert page.headers["content-type"].startswith("text/html")
+            assert page.headers["content-security-policy"].startswith("sandbox allow-scripts;")
+        for gone in ("quality/%2e%2e/secret.txt", "quality//etc/hostname", "nothing/x", "dbt/x"):
+            assert browser.get(CONTENTS + gone).status_code == 404
+
+
+def test_those_pages_answer_this_machine_only(written):
+    elsewhere = {"base_url": "http://127.0.0.1:8000", "client": ("10.0.0.7", 1)}
+    with TestClient(create_app(build(written)), **elsewhere) as browser:
+        for path in ("", "dbt/index.html"):
+            assert browser.get(CONTENTS + path).status_code == 403
 
 
 def test_the_docs_name_every_route(client):

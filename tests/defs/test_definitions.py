@@ -86,8 +86,9 @@ BLOCKING = {
     "settlement_lines_few_refused",
 }  # fmt: skip
 JOBS = {
-    "analytics", "archive", "carry", "charge", "freshness", "heal", "maintain", "notify",
-    "quality", "reconcile", "recover", "repair", "replay_quarantine", "resolve", "watch_webhooks",
+    "analytics", "archive", "carry", "charge", "documentation", "freshness", "heal", "maintain",
+    "notify", "quality", "reconcile", "recover", "repair", "replay_quarantine", "resolve",
+    "watch_webhooks",
 }  # fmt: skip
 SENSORS = {
     "inbox_sensor": 15,
@@ -110,6 +111,7 @@ SCHEDULES = {
     "analytics_hourly": "7 * * * *",
     "freshness_hourly": "47 * * * *",
     "quality_hourly": "37 * * * *",
+    "documentation_daily": "17 4 * * *",
     "monthly_archival": "40 3 5 * *",
 }
 

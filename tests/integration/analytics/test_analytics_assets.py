@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -34,15 +35,22 @@ def definitions(configured, project, monkeypatch):
 
     # what is parsed already is what the assets build
     monkeypatch.setitem(dbt._projects, project.address, project)
-    from tinko_pipelines.defs.analytics import carrying, checks, freshness, marts, ringing
+    from tinko_pipelines.defs.analytics import (
+        carrying,
+        checks,
+        documenting,
+        freshness,
+        marts,
+        ringing,
+    )
     from tinko_pipelines.defs.analytics.resources import ClickHouseResource
     from tinko_pipelines.defs.platform import Platform
 
     return dg.Definitions(
-        assets=[carrying.carry_to_clickhouse, marts.dbt_models, marts.dbt_docs],
+        assets=[carrying.carry_to_clickhouse, marts.dbt_models, documenting.dbt_docs],
         asset_checks=[checks.marts_match_ledger, freshness.sources_are_fresh],
-        jobs=[ringing.analytics, ringing.carry, freshness.freshness_job],
-        schedules=[ringing.analytics_hourly],
+        jobs=[ringing.analytics, ringing.carry, freshness.freshness_job, documenting.documentation],
+        schedules=[ringing.analytics_hourly, documenting.documentation_daily],
         sensors=[ringing.analytics_sensor, ringing.carry_sensor],
         resources={"platform": Platform(), "clickhouse": ClickHouseResource()},
     )
@@ -119,6 +127,32 @@ def test_an_unknown_category_fails_its_check_and_stops_what_follows(definitions,
     assert client.query("select category from tinko.recovery_daily").result_rows == [
         ("not_a_category",)
     ]
+
+
+def test_pages_are_made_once_the_marts_are_and_when_their_words_change(
+    definitions, client, project, monkeypatch
+):
+    job = definitions.resolve_job_def("documentation")
+    schedule = definitions.get_schedule_def("documentation_daily")
+
+    def rung(instance):
+        context = dg.build_schedule_context(instance=instance, resources=definitions.resources)
+        return bool(schedule.evaluate_tick(context).run_requests)
+
+    with dg.instance_for_test() as instance:
+        assert not rung(instance)
+        instance.report_runless_asset_event(dg.AssetMaterialization("recovery_daily"))
+        assert rung(instance)
+        (made,) = job.execute_in_process(instance=instance).asset_materializations_for_node(
+            "dbt_docs"
+        )
+        page = Path(made.metadata["file"].value)
+        assert page == project.manifest_path.parent / "docs" / "index.html"
+        assert "recovery_daily" in page.read_text()
+        assert made.metadata["page"].value.endswith("/console/documents/dbt/index.html")
+        assert not rung(instance)
+        monkeypatch.setattr(type(project), "definitions", lambda _: "other words")
+        assert rung(instance)
 
 
 def test_a_model_that_cannot_be_built_fails_the_run(definitions, client, ledger):

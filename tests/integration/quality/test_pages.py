@@ -1,7 +1,10 @@
 """Data Docs lie in their folder, and in the bucket where one is set."""
 
 import pandas as pd
+import pytest
 
+from tinko_pipelines.core.analytics.documents import listed, read
+from tinko_pipelines.core.errors import NotFound
 from tinko_pipelines.core.quality.expectations import Session, examine
 from tinko_pipelines.core.quality.pages import PREFIX, publish
 from tinko_pipelines.core.quality.suite import suite
@@ -39,6 +42,13 @@ def test_the_bucket_keeps_each_batch(tmp_path, s3):
     assert store.get(f"{PREFIX}/index.html") == (tmp_path / "index.html").read_bytes()
     told = store.client.head_object(Bucket=store.bucket, Key=f"{PREFIX}/index.html")
     assert told["ContentType"] == "text/html"
+    # whoever shows them has the bucket, and not this folder
+    elsewhere = settings.model_copy(update={"quality_docs_dir": str(tmp_path / "nothing")})
+    pages = listed(elsewhere, "quality")
+    assert len(pages) == 2
+    assert b"status" in read(elsewhere, "quality", pages[0])
+    with pytest.raises(NotFound):
+        read(elsewhere, "quality", "../secret")
 
 
 def test_a_bucket_that_does_not_answer_stops_no_check(tmp_path, s3, caplog):

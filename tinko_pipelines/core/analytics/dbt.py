@@ -6,8 +6,10 @@ build costs its queries.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
+# where dbt's pages lie, by themselves
+DOCS = PROJECT / "target" / "docs"
 _SOURCES = ("*.sql", "*.yml", "*.md")
 # dbt keeps its adapter, flags and logger in globals: one invocation at a time in a process
 _one_at_a_time = threading.Lock()
@@ -58,11 +62,20 @@ class DbtProject:
     def ensure_manifest(self) -> Path:
         """The manifest's path; the project is parsed first where a file of it is newer."""
         written = self.manifest_path.stat().st_mtime if self.manifest_path.exists() else 0.0
-        files = (file for pattern in _SOURCES for file in self.folder.rglob(pattern))
-        sources = (file for file in files if (self.folder / "target") not in file.parents)
-        if any(file.stat().st_mtime > written for file in sources):
+        if any(file.stat().st_mtime > written for file in self._sources()):
             self.prepare()
         return self.manifest_path
+
+    def definitions(self) -> str:
+        """A digest of what the project says, its words included: another where anything changed."""
+        known = hashlib.sha256()
+        for file in sorted(self._sources()):
+            known.update(f"{file.relative_to(self.folder)}\0".encode() + file.read_bytes() + b"\0")
+        return known.hexdigest()
+
+    def _sources(self) -> Iterator[Path]:
+        files = (file for pattern in _SOURCES for file in self.folder.rglob(pattern))
+        return (file for file in files if (self.folder / "target") not in file.parents)
 
     def build(self, select: str | None = None, *, tests: bool = True) -> list[Node]:
         """Build and test `select` (dbt's syntax; None is everything), models before their tests.
@@ -82,7 +95,9 @@ class DbtProject:
         Needs ClickHouse, for the types of what is built. Raises DbtFailed.
         """
         self._invoke(["docs", "generate", "--static"], manifest=None, write=True)
-        return self.manifest_path.with_name("static_index.html")
+        page = self.manifest_path.parent / DOCS.name / "index.html"
+        page.parent.mkdir(exist_ok=True)
+        return Path(shutil.move(self.manifest_path.with_name("static_index.html"), page))
 
     def freshness(self) -> list[Node]:
         """Ask each source when it was last carried. Raises DbtFailed for one that is too old."""
@@ -124,6 +139,11 @@ def freshness() -> list[Node]:
 def document() -> Path:
     """dbt's pages about the project on CLICKHOUSE_URL, as one file of HTML."""
     return _default().document()
+
+
+def definitions() -> str:
+    """A digest of what the project on CLICKHOUSE_URL says."""
+    return _default().definitions()
 
 
 def prepare() -> Path:

@@ -6,12 +6,13 @@ import logging
 import mimetypes
 from pathlib import Path
 
+from tinko_pipelines.core.analytics.documents import PREFIXES
 from tinko_pipelines.core.archival.model import ArchiveStoreError
 from tinko_pipelines.core.archival.store import ArchiveStore
 from tinko_pipelines.core.quality.expectations import Session
 from tinko_pipelines.core.settings import Settings
 
-PREFIX = "quality/data-docs"
+PREFIX = PREFIXES["quality"]
 _SITE = "tinko"
 _INDEX = "index.html"
 log = logging.getLogger(__name__)

@@ -71,27 +71,6 @@ def dbt_models(
         raise dg.Failure(failure.detail, allow_retries=False)
 
 
-@dg.asset(
-    deps=["recovery_daily"],
-    group_name="documentation",
-    owners=OWNERS,
-    kinds={"dbt", "html"},
-    pool="clickhouse",
-    description="dbt's pages on every model, column and test, with their lineage, in one file.",
-)
-def dbt_docs(platform: Platform, clickhouse: ClickHouseResource) -> dg.MaterializeResult:
-    """Written into dbt's target folder; materialised by hand, after a change of the models."""
-    if not sink.enabled(platform.settings):
-        return dg.MaterializeResult(metadata={"skipped": "ANALYTICS_SINK_TYPE has no ClickHouse"})
-    page = clickhouse.document()
-    return dg.MaterializeResult(
-        metadata={
-            "page": dg.MetadataValue.path(page),
-            "bytes": page.stat().st_size,
-        }
-    )
-
-
 def _told(stand: Standing | None) -> Mapping[str, Any]:
     """Rows, watermark and a plot; nothing for a view."""
     if stand is None:

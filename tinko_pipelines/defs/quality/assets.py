@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from tinko_pipelines.core.analytics.documents import address
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.quality.due import due
@@ -81,6 +82,7 @@ def _checked(
                 "set_aside": sum(0 if one.stopped else one.aside for one in done),
                 "debts_hidden": hidden,
                 "data_docs": _link(docs),
+                "pages": dg.MetadataValue.url(address(platform.settings)),
             }
         )
         for one in done:
