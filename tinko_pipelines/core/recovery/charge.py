@@ -161,6 +161,7 @@ class Charger:
         attempt, debt = standing.attempt, standing.debt
         if debt.state in COLLECTIBLE and attempts.is_case_closed(attempt):
             return Permission(False, f"case.{attempt.case_state}")
+        named = {**refs, seat.account.connection_id: seen.refs}
         return may_charge(
             attempt,
             debt,
@@ -168,7 +169,7 @@ class Charger:
             standing.facts(notice_required=notices.is_ours(attempt.psp, seen)),
             standing.tries,
             retry_owner=seat.retry_owner,
-            mentioned=is_mentioned(connection, {**refs, seat.account.connection_id: seen.refs}),
+            mentioned=is_mentioned(connection, named, debt.subscription_ref),
             now=now,
         )
 
