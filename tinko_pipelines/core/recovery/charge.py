@@ -168,7 +168,8 @@ class Charger:
             seen,
             standing.facts(notice_required=notices.is_ours(attempt.psp, seen)),
             standing.tries,
-            retry_owner=seat.retry_owner,
+            # as it is set now: the seat was read when the pass began
+            retry_owner=attempt.retry_owner or seat.retry_owner,
             mentioned=is_mentioned(connection, named, debt.subscription_ref),
             now=now,
         )
