@@ -15,6 +15,7 @@ import typer.core
 from tinko_pipelines import (
     archive_cli,
     backfill_cli,
+    capture_cli,
     connect_cli,
     explain_cli,
     quarantine_cli,
@@ -53,6 +54,7 @@ app.add_typer(archive_cli.app, name="archive")
 app.add_typer(quarantine_cli.app, name="quarantine")
 app.add_typer(sink_cli.app, name="sink")
 app.command("backfill")(backfill_cli.backfill)
+app.command("capture")(capture_cli.capture)
 
 
 def fail(text: str) -> NoReturn:

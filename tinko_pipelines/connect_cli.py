@@ -25,6 +25,9 @@ BaseUrl = Annotated[
     str | None, typer.Option(help="Another address of the PSP's API (a proxy, the sandbox).")
 ]
 Account = Annotated[str | None, typer.Option(help="The PSP account's id.")]
+Retries = Annotated[
+    str, typer.Option(help="Who retries what fails: tinko, or psp with Tinko watching.")
+]
 Country = Annotated[
     str | None, typer.Option(help="Where the merchant is (ISO 3166-1): some limits depend on it.")
 ]
@@ -43,6 +46,7 @@ def stripe(
     base_url: BaseUrl = None,
     country: Country = None,
     category: Category = None,
+    retries: Retries = "tinko",
 ) -> None:
     """Connect a Stripe account: STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET, or a prompt."""
     from tinko_pipelines.core.psp.types import Credentials, Psp
@@ -53,7 +57,7 @@ def stripe(
         _secrets("STRIPE_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(Psp.STRIPE, credentials, org, label, live, account, (country, category))
+    _connect(Psp.STRIPE, credentials, org, label, live, account, (country, category), retries)
 
 
 @app.command("razorpay")
@@ -65,6 +69,7 @@ def razorpay(
     base_url: BaseUrl = None,
     country: Country = None,
     category: Category = None,
+    retries: Retries = "tinko",
 ) -> None:
     """Connect a Razorpay account: RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET and
     RAZORPAY_WEBHOOK_SECRET, or a prompt."""
@@ -76,7 +81,7 @@ def razorpay(
         _secrets("RAZORPAY_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(Psp.RAZORPAY, credentials, org, label, live, account, (country, category))
+    _connect(Psp.RAZORPAY, credentials, org, label, live, account, (country, category), retries)
 
 
 @app.command("secret")
@@ -95,6 +100,26 @@ def secret(
     typer.echo(f"{psp}: webhooks signed with it are taken")
 
 
+@app.command("retries")
+def retries_by(
+    connection: Annotated[uuid.UUID, typer.Argument(help="The connection's id.")],
+    owner: Annotated[str, typer.Argument(help="tinko, or psp with Tinko watching.")],
+) -> None:
+    """Say who retries what fails at a connection; what Tinko has planned ends where it does not."""
+    from tinko_pipelines.cli import embedded_by_default
+
+    embedded_by_default()
+    from tinko_pipelines.core.db.engine import unit_of_work, worker_engine
+    from tinko_pipelines.core.tenants.retrying import set_retry_owner
+
+    now = _now()
+    with unit_of_work(worker_engine()) as unit:
+        made = set_retry_owner(unit, connection, owner, now)
+    who = {"tinko": "Tinko retries", "psp": f"{made.psp.name.title()} retries, Tinko watches"}
+    ended = f"; {made.cancelled} planned retries were cancelled" if made.cancelled else ""
+    typer.echo(f"{connection}: {who[owner]} (before: {made.before}){ended}")
+
+
 def _connect(
     psp: Psp,
     credentials: Credentials,
@@ -103,6 +128,7 @@ def _connect(
     live: bool,
     account: str | None,
     trade: tuple[str | None, str | None],
+    retries: str,
 ) -> None:
     from tinko_pipelines.cli import embedded_by_default
 
@@ -117,7 +143,7 @@ def _connect(
     made = connect(
         worker_engine(),
         org,
-        Wanted(psp, credentials, live, label, account, trade=Trade.said(*trade)),
+        Wanted(psp, credentials, live, label, account, retries, Trade.said(*trade)),
         lambda psp, held: registry.try_out(psp, held, settings).verify_credentials(),
         settings.public_url,
         _now(),

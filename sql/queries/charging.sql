@@ -119,12 +119,13 @@ select
     a.payment_method_ref, a.mandate_ref, a.idempotency_key, a.lease_token, a.lease_until_wall, a.submitted_at,
     a.submitted_wall, a.empty_reads, a.last_read_wall, a.notice_asked_at, a.notice_door,
     o.customer_ref, o.payer_email, o.payer_phone, o.description, o.due_minor,
-    g.country as merchant_country, g.category as merchant_category,
+    g.country as merchant_country, g.category as merchant_category, n.retry_owner,
     d.notified_at as notice_delivered_at, d.notice_failed_at,
     (select c.state from cases as c where c.obligation_id = a.obligation_id) as case_state
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 left join organisations as g on a.org_id = g.org_id
+left join connections as n on a.connection_id = n.id
 left join doors as d on a.connection_id = d.connection_id and a.notice_door = d.object_id
 where a.id = any(cast(:ids as uuid[]))
 order by a.id;

@@ -54,7 +54,8 @@ select
     o.payer_email,
     o.payer_phone,
     o.payer_language, o.payer_country, o.customer_tags,
-    o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
+    o.psp_retries, o.has_mandate, o.mandate_ref, o.subscription_ref, o.stopped_by, o.cycle_end,
+    o.description, o.created_at
 from obligations as o
 where o.id = :id
 for update;
@@ -70,7 +71,8 @@ select
     o.payer_email,
     o.payer_phone,
     o.payer_language, o.payer_country, o.customer_tags,
-    o.psp_retries, o.has_mandate, o.mandate_ref, o.cycle_end, o.description, o.created_at
+    o.psp_retries, o.has_mandate, o.mandate_ref, o.subscription_ref, o.stopped_by, o.cycle_end,
+    o.description, o.created_at
 from obligations as o
 where o.id = any(cast(:ids as uuid[]))
 order by o.id
@@ -94,6 +96,15 @@ set
     psp_retries = coalesce(:psp_retries, psp_retries),
     has_mandate = coalesce(:has_mandate, has_mandate),
     mandate_ref = coalesce(:mandate_ref, mandate_ref),
+    subscription_ref = coalesce(subscription_ref, :subscription_ref),
+    stopped_by = (
+        select s.standing
+        from subscriptions as s
+        where
+            s.connection_id = obligations.connection_id
+            and s.object_id = coalesce(obligations.subscription_ref, :subscription_ref)
+            and s.standing <> 'live'
+    ),
     cycle_end = coalesce(:cycle_end, cycle_end),
     created_at = least(created_at, coalesce(:created_at, created_at)),
     updated_at = :now
@@ -101,7 +112,8 @@ where id = :id
 returning
     id, org_id, connection_id, psp, state, due_minor, due_rank, paid_minor, refunded_minor,
     currency, customer_ref, payer_name, payer_email, payer_phone, payer_language,
-    payer_country, customer_tags, psp_retries, has_mandate, mandate_ref, cycle_end, description, created_at;
+    payer_country, customer_tags, psp_retries, has_mandate, mandate_ref, subscription_ref,
+    stopped_by, cycle_end, description, created_at;
 
 -- name: homes_of
 -- The connection each of some debts is at home at. Index: pk_obligations.
@@ -176,6 +188,8 @@ set
     psp_retries = coalesce(obligations.psp_retries, f.psp_retries),
     has_mandate = coalesce(obligations.has_mandate, f.has_mandate),
     mandate_ref = coalesce(obligations.mandate_ref, f.mandate_ref),
+    subscription_ref = coalesce(obligations.subscription_ref, f.subscription_ref),
+    stopped_by = coalesce(obligations.stopped_by, f.stopped_by),
     cycle_end = coalesce(obligations.cycle_end, f.cycle_end),
     created_at = least(obligations.created_at, f.created_at),
     updated_at = :now
@@ -572,6 +586,47 @@ where
     connection_id = :connection_id and mandate_ref = :mandate_ref and has_mandate is false
     and state in ('open', 'partially_paid')
 returning id;
+
+-- name: hear_of_subscription
+-- How a subscription stands, whichever news of it come first: cancelled is for ever, else the latest
+-- counts, and of two of one second the one that stops. Index: pk_subscriptions.
+insert into subscriptions (connection_id, object_id, org_id, standing, stood_at, updated_at)
+values (:connection_id, :object_id, :org_id, :standing, :stood_at, :now)
+on conflict (connection_id, object_id) do update
+    set
+        standing = excluded.standing, stood_at = excluded.stood_at,
+        updated_at = excluded.updated_at
+    where
+    (excluded.standing = 'cancelled', excluded.stood_at, excluded.standing = 'paused')
+    > (subscriptions.standing = 'cancelled', subscriptions.stood_at, subscriptions.standing = 'paused');
+
+-- name: made_by
+-- A subscription names the last invoice it made. Indexes: pk_psp_refs, pk_obligations.
+update obligations set subscription_ref = :object_id, updated_at = :now
+from psp_refs as r
+where
+    r.connection_id = :connection_id and r.object_id = :invoice
+    and obligations.id = r.obligation_id and obligations.connection_id = r.connection_id
+    and obligations.subscription_ref is distinct from :object_id;
+
+-- name: stop_or_free
+-- Every debt of a subscription on which another standing of it is written, in one order for all.
+-- Indexes: pk_subscriptions, ix_obligations_subscription_ref.
+with stands as (
+    select o.id, case when s.standing <> 'live' then s.standing end as stopped_by
+    from obligations as o
+    inner join subscriptions as s
+        on o.connection_id = s.connection_id and o.subscription_ref = s.object_id
+    where s.connection_id = :connection_id and s.object_id = :object_id
+    order by o.id
+    for update of o
+)
+
+update obligations
+set stopped_by = s.stopped_by, updated_at = :now
+from stands as s
+where obligations.id = s.id and obligations.stopped_by is distinct from s.stopped_by
+returning obligations.id, obligations.stopped_by;
 
 -- name: count_attempt
 -- Guard counters see everyone's attempts. Index: pk_guard_counters.

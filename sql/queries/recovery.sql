@@ -100,9 +100,9 @@ select
     c.id, c.org_id, c.connection_id, c.obligation_id, c.state, c.opened_at, c.asked_at,
     c.policy_version_id, p.definition,
     o.state as obligation_state, o.psp, o.due_minor, o.paid_minor, o.currency, o.psp_retries,
-    o.has_mandate, o.mandate_ref, o.cycle_end, o.payer_email, o.payer_phone, o.payer_language,
-    o.payer_country, o.customer_tags, n.account_id, n.retry_owner, g.timezone as org_timezone,
-    g.country as merchant_country, g.category as merchant_category,
+    o.has_mandate, o.mandate_ref, o.stopped_by, o.cycle_end, o.payer_email, o.payer_phone,
+    o.payer_language, o.payer_country, o.customer_tags, n.account_id, n.retry_owner,
+    g.timezone as org_timezone, g.country as merchant_country, g.category as merchant_category,
     (
         select count(*) from outbox as b
         where b.case_id = c.id and b.state <> 'cancelled'

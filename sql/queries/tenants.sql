@@ -71,3 +71,41 @@ where id = :id and status = 'active';
 -- Index: pk_connections.
 update connections set status = 'disconnected', updated_at = :at
 where id = :id and status = 'active';
+
+-- name: lock_retry_owner
+-- Index: pk_connections.
+select n.org_id, n.psp, n.retry_owner
+from connections as n
+where n.id = :id and n.status = 'active'
+for update;
+
+-- name: set_retry_owner
+-- Who retries, and in the history that it was changed. Index: pk_connections.
+with changed as (
+    insert into state_history (org_id, entity, entity_id, from_state, to_state, at)
+    values (:org_id, 'retry_owner', :id, :before, :owner, :at)
+)
+
+update connections set retry_owner = :owner, updated_at = :at
+where id = :id;
+
+-- name: lock_debts_under_way
+-- Debts come before their attempts and cases, in one order for everybody. Scans the connection's
+-- cases, once for a change of a setting. Index: pk_obligations.
+select o.id
+from obligations as o
+inner join cases as c on o.id = c.obligation_id
+where
+    c.connection_id = :id and c.state in ('open', 'retrying', 'awaiting_payer')
+order by o.id
+for update of o;
+
+-- name: cancel_retries
+-- What is planned of ours at one connection. Index: ix_attempts_due.
+update attempts set state = 'cancelled', finished_at = :at, updated_at = :at
+where connection_id = :id and actor = 'tinko' and state = 'scheduled';
+
+-- name: decide_anew
+-- All cases under way of a connection. Scanned, as above.
+update cases set decide_at = least(coalesce(decide_at, :at), :at), updated_at = :at
+where connection_id = :id and state in ('open', 'retrying', 'awaiting_payer');

@@ -210,6 +210,17 @@ def test_the_environment_makes_connections_once_and_keeps_old_webhook_secrets(wo
     assert found[Psp.RAZORPAY].account_id == "account_of_razorpay"
 
 
+def test_the_environment_says_who_retries_and_unset_it_leaves_it_as_it_is(worker, envelope):
+    for said, expected in (({"stripe_retry_owner": "psp"}, "psp"), ({}, "psp"),
+                           ({"stripe_retry_owner": "tinko"}, "tinko")):  # fmt: skip
+        settings = environment(**said)
+        accounts = identify_environment(settings, lambda psp, credentials: f"account_of_{psp}")
+        with unit_of_work(worker) as connection:
+            ensure_environment_connections(connection, settings, accounts, NOW, envelope)
+            owners = {one.psp: one.retry_owner for one in list_connections(connection)}
+        assert owners == {Psp.STRIPE: expected, Psp.RAZORPAY: "tinko"}
+
+
 def test_an_environment_without_psps_makes_nothing(worker):
     with unit_of_work(worker) as connection:
         assert ensure_environment_connections(connection, Settings(), {}, NOW) == []

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     razorpay_key_id: str | None = None
     razorpay_key_secret: SecretStr | None = None
     razorpay_webhook_secret: SecretStr | None = None
+    stripe_retry_owner: Literal["tinko", "psp"] | None = None
+    razorpay_retry_owner: Literal["tinko", "psp"] | None = None
     merchant_country: str | None = None
     merchant_category: str | None = None
 

@@ -18,6 +18,7 @@ from tinko_pipelines.core.psp.types import Credentials, Psp
 from tinko_pipelines.core.tenants.connecting import Wanted, add_webhook_secret, connect
 from tinko_pipelines.core.tenants.connections import find_connection, load_credentials
 from tinko_pipelines.core.tenants.organisations import Trade, create_organisation
+from tinko_pipelines.core.tenants.retrying import set_retry_owner
 
 HERE = "https://pay.example.com"
 
@@ -188,3 +189,42 @@ def test_no_option_of_the_command_takes_a_secret(command):
         shown = command("connect", name, "--help").output
         assert "--key" not in shown
         assert "--secret" not in shown
+
+
+def test_the_command_says_who_retries(shop, other, command):
+    said = [*arguments(shop, other), "--retries", "psp"]
+    assert command(*said, env=environment(shop, other)).exit_code == 0
+    assert shop.rows("select retry_owner from connections order by created_at desc, id desc"
+                     " limit 1") == [("psp",)]  # fmt: skip
+    refused = command("connect", "retries", shop.connection_id, "nobody")
+    assert (refused.exit_code, "retry_owner is one of" in refused.output) == (1, True)
+
+
+def test_retries_that_are_given_to_the_psp_end_ours_at_once(shop, command):
+    """The setting changes, and not a row of the test's own: what was planned is not made, the PSP
+    is watched, and given back the debt is retried again."""
+    shop.failed_debt()
+    assert shop.think() == {"retry": 1}
+    done = command("connect", "retries", shop.connection_id, "psp")
+    assert (done.exit_code, "1 planned retries" in done.output) == (0, True), done.output
+    assert shop.rows("select state from attempts where actor = 'tinko'") == [("cancelled",)]
+    assert shop.think() == {"watch": 1}
+    assert "tinko retries" not in command("connect", "retries", shop.connection_id, "psp").output
+    assert command("connect", "retries", shop.connection_id, "tinko").exit_code == 0
+    assert shop.think() == {"retry": 1}
+    assert shop.rows("select from_state, to_state from state_history"
+                     " where entity = 'retry_owner' order by seq") == [
+        ("tinko", "psp"), ("psp", "tinko")]  # fmt: skip
+
+
+def test_a_retry_under_way_is_refused_once_the_psp_retries(striped):
+    debt = striped.failed_debt()
+    attempt = striped.plan(debt)
+
+    def given(here):
+        if here == "read":
+            with unit_of_work(striped.engine) as connection:
+                set_retry_owner(connection, striped.connection_id, "psp", striped.clock.now())
+
+    assert striped.charge(given) == "psp.retries"
+    assert (striped.state(attempt), striped.tries()) == ("cancelled", [])

@@ -1,9 +1,13 @@
 """What Razorpay's entities and events say of a debt."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.unit.psp.psp_payloads import razorpay_event
 from tinko_pipelines.core.psp import registry
+from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen
+from tinko_pipelines.core.psp.subscriptions import SubscriptionStanding as Stands
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorStatus,
@@ -183,11 +187,23 @@ def test_a_lost_token_is_a_lost_mandate(kind):
     assert READER.observe_event(body).mandate_lost == body["payload"]["token"]["entity"]["id"]
 
 
-@pytest.mark.parametrize("kind", ["subscription.paused", "subscription.cancelled"])
-def test_a_stopped_subscription_is_a_lost_mandate_and_no_debt(kind):
-    seen = READER.observe_event(razorpay_event(kind))
-    assert seen.mandate_lost == entity(kind, "subscription")["id"]
+@pytest.mark.parametrize(
+    ("kind", "standing"),
+    [("paused", Stands.PAUSED), ("cancelled", Stands.CANCELLED), ("resumed", Stands.LIVE),
+     ("updated", Stands.LIVE)],
+)  # fmt: skip
+def test_a_subscription_that_was_stopped_or_resumed_is_no_debt(kind, standing):
+    body = razorpay_event(f"subscription.{kind}")
+    seen = READER.observe_event(body)
+    name, at = body["payload"]["subscription"]["entity"]["id"], body["created_at"]
+    assert seen.subscription == SubscriptionSeen(name, standing, datetime.fromtimestamp(at, UTC))
     assert seen.refs == ()
+
+
+@pytest.mark.parametrize("kind", ["pending", "halted", "charged", "completed"])
+def test_a_subscription_whose_cycle_is_told_of_lives(kind):
+    seen = READER.observe_event(razorpay_event(f"subscription.{kind}"))
+    assert seen.subscription.standing is Stands.LIVE
 
 
 def test_whether_the_notice_reached_the_payer():

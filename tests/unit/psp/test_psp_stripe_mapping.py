@@ -1,11 +1,15 @@
 """What Stripe's objects and events say of a debt."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.unit.psp.psp_payloads import stripe_event, stripe_object
 from tinko_pipelines.core.failures.classifier import classify
 from tinko_pipelines.core.failures.taxonomy import Category
 from tinko_pipelines.core.psp import registry
+from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen
+from tinko_pipelines.core.psp.subscriptions import SubscriptionStanding as Stands
 from tinko_pipelines.core.psp.types import (
     DoorKind,
     DoorStatus,
@@ -223,14 +227,40 @@ def test_what_takes_a_mandate_away():
         stripe_event("payment_method.detached", stripe_object("payment_method"))
     )
     assert gone.mandate_lost == stripe_object("payment_method")["id"]
-    ended = READER.observe_event(
-        stripe_event(
-            "customer.subscription.deleted",
-            stripe_object("subscription", latest_invoice="in_1AshaMarch"),
-        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "pause", "standing"),
+    [
+        ("deleted", "active", None, Stands.CANCELLED),
+        ("updated", "canceled", None, Stands.CANCELLED),
+        ("updated", "incomplete_expired", None, Stands.CANCELLED),
+        ("paused", "paused", None, Stands.PAUSED),
+        ("updated", "active", {"behavior": "void"}, Stands.PAUSED),
+        ("updated", "past_due", None, Stands.LIVE),
+        ("resumed", "active", None, Stands.LIVE),
+    ],
+)
+def test_how_a_subscription_stands_and_since_when(kind, status, pause, standing):
+    about = stripe_object(
+        "subscription", id="sub_1", status=status, pause_collection=pause, latest_invoice="in_1"
     )
-    assert ended.has_mandate is False
-    assert ended.refs == (Ref(RefKind.INVOICE, "in_1AshaMarch"),)
+    seen = READER.observe_event(stripe_event(f"customer.subscription.{kind}", about))
+    at = datetime.fromtimestamp(1760000500, UTC)
+    assert seen.subscription == SubscriptionSeen("sub_1", standing, at, "in_1")
+    assert seen.refs == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"parent__subscription_details__subscription": "sub_1"},
+        {"parent": None, "subscription": "sub_1"},
+    ],
+)
+def test_an_invoice_names_the_subscription_that_made_it(names):
+    seen = READER.observe_object(stripe_object("invoice", **names))
+    assert seen.subscription == SubscriptionSeen("sub_1")
 
 
 @pytest.mark.parametrize("about", ["id", [], None, {"id": 7}, {"object": "charge"}])

@@ -49,7 +49,7 @@ def attempt(**more):
 def debt(**more):
     base = {"state": "open", "psp_retries": False, "has_mandate": True, "due_minor": 1000,
             "paid_minor": 0, "currency": "USD", "cycle_end": None,
-            "mandate_ref": "pm_1"}  # fmt: skip
+            "mandate_ref": "pm_1", "stopped_by": None}  # fmt: skip
     return SimpleNamespace(**base | more)
 
 
@@ -95,6 +95,8 @@ def test_a_debt_that_is_over_is_never_charged(state):
         ({"seen": replace(SEEN, doors=(replace(INVOICE, status=DoorStatus.CLOSED),))}, "door.none"),
         ({"seen": replace(SEEN, doors=(replace(INVOICE, status=DoorStatus.PAID),))}, "door.none"),
         ({"the_debt": debt(has_mandate=False)}, "mandate.none"),
+        ({"the_debt": debt(stopped_by="paused")}, "subscription.paused"),
+        ({"the_debt": debt(stopped_by="cancelled", psp_retries=True)}, "subscription.cancelled"),
         ({"the_attempt": attempt(payment_method_ref=None)}, "mandate.none"),
         ({"facts": replace(FACTS, instrument_key=None)}, "guard.own.unknown_instrument"),
     ],

@@ -7,7 +7,7 @@ again, or an older one after a newer, leaves the ledger as it is.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 from tinko_pipelines.core.archival.gone import MAY_BE_ARCHIVED, refuse_archived_debt
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
-from tinko_pipelines.core.ledger import consequences, disputes
+from tinko_pipelines.core.ledger import consequences, disputes, subscriptions
 from tinko_pipelines.core.ledger.payments import Known, record_payment
 from tinko_pipelines.core.ledger.refs import Resolved, due_rank, resolve_obligation
 from tinko_pipelines.core.psp.types import DoorSeen, Observation, RefKind
@@ -40,12 +40,18 @@ def lock_refs(
 
     Call it once, before the first `apply_observation` of the transaction.
     """
-    object_ids = sorted({ref.object_id for seen in observations for ref in seen.refs})
+    object_ids = sorted({one for seen in observations for one in _named(seen)})
     if object_ids:
         connection.execute(
             query("ledger", "lock_refs"),
             {"connection_id": str(account.connection_id), "object_ids": object_ids},
         )
+
+
+def _named(seen: Observation) -> Iterator[str]:
+    yield from (ref.object_id for ref in seen.refs)
+    if seen.subscription is not None:
+        yield from filter(None, (seen.subscription.object_id, seen.subscription.invoice))
 
 
 def apply_observation(
@@ -66,6 +72,8 @@ def apply_observation(
         _lose_mandate(connection, account, seen.mandate_lost, now)
     if seen.mandate_restored is not None:
         _restore_mandate(connection, account, seen.mandate_restored, now)
+    if seen.subscription is not None:
+        subscriptions.hear(connection, account, seen.subscription, now)
     found = resolve_obligation(connection, account, seen, now)
     if found is None:
         return None
@@ -130,6 +138,7 @@ def _describe(
         "psp_retries": seen.psp_retries,
         "has_mandate": seen.has_mandate,
         "mandate_ref": seen.mandate_ref,
+        "subscription_ref": seen.subscription.object_id if seen.subscription else None,
         "cycle_end": seen.cycle_end,
     }
     if not found.is_new:
@@ -152,8 +161,10 @@ def _describe(
     described = connection.execute(
         query("ledger", "describe_obligation"), values | {"id": found.obligation_id}
     ).one()
-    if not found.is_new and seen.mandate_ref not in (None, debt.mandate_ref):
-        # what is planned was planned on the instrument of before
+    if not found.is_new and (
+        seen.mandate_ref not in (None, debt.mandate_ref) or described.stopped_by != debt.stopped_by
+    ):
+        # what is planned was planned on the instrument, or the subscription, of before
         touched = {"obligation_id": debt.id, "now": now}
         connection.execute(query("ledger", "wake_case"), touched)
     return described, True

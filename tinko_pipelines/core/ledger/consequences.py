@@ -73,8 +73,9 @@ def draw(
     else:
         if money.paid > 0:
             _move(connection, debt.id, ObligationState.PARTIALLY_PAID, now)
-        if debt.has_mandate is False and _planned(attempts):
-            # nothing is stored any more that a retry could use: a subscription that was cancelled
+        stopped = debt.has_mandate is False or debt.stopped_by is not None
+        if stopped and _planned(attempts):
+            # no retry may use what is stored, or nothing is any more
             for name in ("cancel_scheduled", "wake_case"):
                 connection.execute(query("ledger", name), {"obligation_id": debt.id, "now": now})
 

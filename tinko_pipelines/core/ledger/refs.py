@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row
 
 from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.errors import NotFound
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.keys import our_keys
 from tinko_pipelines.core.ledger.merging import merge
@@ -109,6 +110,16 @@ def refs_at(
 ) -> tuple[Ref, ...]:
     """The PSP objects of a debt at one connection."""
     return refs_by_connection(connection, obligation_id).get(connection_id, ())
+
+
+def debt_of(connection: Connection, connection_id: uuid.UUID, object_id: str) -> uuid.UUID:
+    """The debt that an object at a connection stands for. Raises NotFound."""
+    named = {"connection_id": connection_id, "object_ids": [object_id]}
+    found = connection.execute(query("ledger", "known_refs"), named).one_or_none()
+    if found is None:
+        raise NotFound(f"nothing is known of {object_id} at the connection {connection_id}")
+    debt: uuid.UUID = found.obligation_id
+    return debt
 
 
 def lock_surviving(connection: Connection, obligation_id: uuid.UUID) -> Row[Any]:

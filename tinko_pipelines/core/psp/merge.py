@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from functools import reduce
 from typing import TypeVar
 
+from tinko_pipelines.core.psp.subscriptions import latest
 from tinko_pipelines.core.psp.types import (
     CustomerSeen,
     DisputeSeen,
@@ -57,6 +58,7 @@ def merge_observations(a: Observation, b: Observation) -> Observation:
         mandate_ref=either(mandate.mandate_ref, either(b.mandate_ref, a.mandate_ref)),
         mandate_lost=either(b.mandate_lost, a.mandate_lost),
         mandate_restored=either(b.mandate_restored, a.mandate_restored),
+        subscription=latest(a.subscription, b.subscription),
         cycle_end=either(first.cycle_end, second.cycle_end),
         terminal=either(b.terminal, a.terminal),
         notice_delivered=either(b.notice_delivered, a.notice_delivered),

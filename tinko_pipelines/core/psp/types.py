@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tinko_pipelines.core.failures.classifier import ErrorInfo
+from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen
 
 
 class Psp(StrEnum):
@@ -164,6 +165,7 @@ class Observation:
     mandate_ref: str | None = None
     mandate_lost: str | None = None  # token whose mandate was paused, rejected or cancelled
     mandate_restored: str | None = None  # token whose mandate stands (again)
+    subscription: SubscriptionSeen | None = None
     cycle_end: datetime | None = None
     terminal: str | None = None  # void, uncollectible
     notice_delivered: str | None = None  # order whose pre-debit notice reached the payer
@@ -175,6 +177,7 @@ class Observation:
         """True for events that say nothing of a debt; they are stored and marked ignored."""
         return not (
             self.refs
+            or self.subscription
             or self.mandate_lost
             or self.mandate_restored
             or self.notice_delivered

@@ -79,6 +79,7 @@ class CaseView:
     cycle_end: datetime | None = None
     reach: tuple[str, ...] = ("email",)  # channels on which there is an address of the payer
     mandate_ref: str | None = None
+    stopped_by: str | None = None  # its subscription is paused or cancelled
     org_timezone: str = "UTC"
     payer_country: str | None = None
     customer_tags: tuple[str, ...] = ()

@@ -161,14 +161,16 @@ class Charger:
         attempt, debt = standing.attempt, standing.debt
         if debt.state in COLLECTIBLE and attempts.is_case_closed(attempt):
             return Permission(False, f"case.{attempt.case_state}")
+        named = {**refs, seat.account.connection_id: seen.refs}
         return may_charge(
             attempt,
             debt,
             seen,
             standing.facts(notice_required=notices.is_ours(attempt.psp, seen)),
             standing.tries,
-            retry_owner=seat.retry_owner,
-            mentioned=is_mentioned(connection, {**refs, seat.account.connection_id: seen.refs}),
+            # as it is set now: the seat was read when the pass began
+            retry_owner=attempt.retry_owner or seat.retry_owner,
+            mentioned=is_mentioned(connection, named, debt.subscription_ref),
             now=now,
         )
 

@@ -134,6 +134,8 @@ class _Deciding:
             return self._ask("payer.present")
         if last.hard or last.advice in NOT_RETRIED:
             return self._ask(f"failure.{last.advice}")
+        if case.stopped_by is not None:
+            return self._ask(f"subscription.{case.stopped_by}")
         if case.psp_retries or case.retry_owner != "tinko":
             patience = last.at + timedelta(days=self.policy.psp_patience_days)
             if now < patience:

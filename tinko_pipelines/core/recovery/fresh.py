@@ -16,12 +16,14 @@ from tinko_pipelines.core.recovery.permission import BRIEFLY, Permission
 Refs = Mapping[uuid.UUID, tuple[Ref, ...]]  # of one debt, by the connection they are at
 
 
-def is_mentioned(connection: Connection, refs: Refs) -> bool:
-    """Whether an event that is not worked off yet speaks of any of these objects (rule 8)."""
+def is_mentioned(connection: Connection, refs: Refs, subscription: str | None = None) -> bool:
+    """Whether an event that is not worked off yet speaks of any of these objects, or of the
+    subscription that made the debt (rule 8)."""
+    made_by = [subscription] if subscription else []
     return any(
         connection.scalar(
             query("inbox", "mentions"),
-            {"connection_id": one, "object_ids": [ref.object_id for ref in its]},
+            {"connection_id": one, "object_ids": [*made_by, *(ref.object_id for ref in its)]},
         )
         for one, its in refs.items()
     )

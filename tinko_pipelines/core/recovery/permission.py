@@ -128,6 +128,8 @@ def _barred(
     """What no waiting helps against, before any limit."""
     if debt.state not in COLLECTIBLE:
         return f"obligation.{debt.state}"
+    if debt.stopped_by is not None:
+        return f"subscription.{debt.stopped_by}"
     if seen.psp_retries or debt.psp_retries or retry_owner != "tinko":
         return "psp.retries"
     if door is None or not (door.status is DoorStatus.OPEN or is_superseded(seen, door)):

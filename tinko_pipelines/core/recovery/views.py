@@ -200,6 +200,7 @@ def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
             if address
         ),
         mandate_ref=row.mandate_ref,
+        stopped_by=row.stopped_by,
         org_timezone=row.org_timezone,
         payer_country=row.payer_country,
         customer_tags=tuple(row.customer_tags),

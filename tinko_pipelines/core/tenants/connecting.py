@@ -16,6 +16,7 @@ from tinko_pipelines.core.psp.capabilities import Capability, can
 from tinko_pipelines.core.psp.types import Credentials, Psp
 from tinko_pipelines.core.psp.webhook_state import webhook_path
 from tinko_pipelines.core.tenants.connections import (
+    check_retry_owner,
     create_connection,
     find_connection,
     key_livemode,
@@ -73,6 +74,7 @@ def connect(
     Conflict for an account that is connected already, and what `identify` raises.
     """
     _same_mode(wanted)
+    check_retry_owner(wanted.retry_owner)
     with unit_of_work(engine) as connection:
         owner = find_organisation(connection, organisation)
     account_id = _account(wanted, identify)

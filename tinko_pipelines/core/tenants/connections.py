@@ -45,6 +45,12 @@ def key_livemode(api_key: str) -> bool | None:
     return False if api_key.startswith(_TEST_KEYS) else None
 
 
+def check_retry_owner(said: str) -> None:
+    """Raise InvalidInput for a retry owner that is none."""
+    if said not in RETRY_OWNERS:
+        raise InvalidInput(f"retry_owner is one of {sorted(RETRY_OWNERS)}, not {said!r}")
+
+
 def create_connection(
     connection: Connection,
     org_id: UUID,
@@ -70,8 +76,7 @@ def create_connection(
         raise LivemodeMismatch(
             f"the key is for {_mode(said)} mode, the connection for {_mode(livemode)} mode"
         )
-    if retry_owner not in RETRY_OWNERS:
-        raise InvalidInput(f"retry_owner is one of {sorted(RETRY_OWNERS)}, not {retry_owner!r}")
+    check_retry_owner(retry_owner)
     made = connection_id or new_id(at)
     sealed = (envelope or _envelope()).seal(_pack(credentials), made)
     values = {

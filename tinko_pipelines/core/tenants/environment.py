@@ -28,6 +28,7 @@ from tinko_pipelines.core.tenants.organisations import (
     ensure_organisation,
     set_trade,
 )
+from tinko_pipelines.core.tenants.retrying import set_retry_owner
 
 # asks the PSP whose credentials these are; a network call, so made before any transaction
 Identify = Callable[[Psp, Credentials], str]
@@ -44,6 +45,12 @@ def environment_credentials(settings: Settings) -> Iterator[tuple[Psp, Credentia
         secret = settings.razorpay_key_secret.get_secret_value()
         webhook = _secrets(settings.razorpay_webhook_secret)
         yield Psp.RAZORPAY, Credentials(settings.razorpay_key_id, secret, webhook)
+
+
+def retry_owner_of(settings: Settings, psp: Psp) -> str | None:
+    """Who retries at the environment's account of `psp`; None where it does not say."""
+    said = {Psp.STRIPE: settings.stripe_retry_owner, Psp.RAZORPAY: settings.razorpay_retry_owner}
+    return said[psp]
 
 
 def identify_environment(settings: Settings, identify: Identify) -> dict[Psp, str]:
@@ -64,7 +71,8 @@ def ensure_environment_connections(
     """Make the default organisation hold what the environment says; returns the connections' ids.
 
     `accounts` comes from `identify_environment`. Needs a role that sees every tenant. Safe to
-    repeat: changed keys replace the old ones, and webhook secrets that are known stay valid.
+    repeat: changed keys replace the old ones, webhook secrets that are known stay valid, and who
+    retries is as the environment says, where it does.
     Raises Conflict when another organisation holds the account, SettingsError for a key that does
     not say its mode, InvalidInput for a country or category that there is not.
     """
@@ -86,8 +94,11 @@ def ensure_environment_connections(
         if livemode is None:
             raise SettingsError(f"the {psp} key of the environment says neither live nor test mode")
         held = there.get((psp, accounts[psp], livemode))
+        retries = retry_owner_of(settings, psp)
         if held is not None:
             _refresh(connection, held, credentials, at, envelope)
+            if retries is not None:
+                set_retry_owner(connection, held.id, retries, at)
             ids.append(held.id)
         else:
             ids.append(
@@ -100,6 +111,7 @@ def ensure_environment_connections(
                     at,
                     livemode=livemode,
                     label=f"{psp} (environment)",
+                    retry_owner=retries or "tinko",
                     envelope=envelope,
                 )
             )

@@ -56,6 +56,8 @@ obligations = Table(
     Column("psp_retries", Boolean),
     Column("has_mandate", Boolean),
     text("mandate_ref", required=False),
+    text("subscription_ref", required=False),
+    text("stopped_by", required=False),  # paused or cancelled, where its subscription is so
     instant("cycle_end", required=False),
     ref("superseded_by", required=False),
     instant("created_at"),
@@ -64,6 +66,23 @@ obligations = Table(
     CheckConstraint("due_minor >= 0", name="due_not_negative"),
     Index("ix_obligations_row_version", "row_version"),
     Index("ix_obligations_mandate_ref", "connection_id", "mandate_ref"),
+    Index(
+        "ix_obligations_subscription_ref",
+        "connection_id",
+        "subscription_ref",
+        postgresql_where=sql("subscription_ref IS NOT NULL"),
+    ),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    key("connection_id"),
+    Column("object_id", Text, primary_key=True),
+    ref("org_id"),
+    text("standing"),  # live, paused or cancelled
+    instant("stood_at"),  # when it stood so, as the PSP says
+    instant("updated_at"),
 )
 
 psp_refs = Table(

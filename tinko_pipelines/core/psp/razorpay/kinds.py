@@ -69,9 +69,11 @@ def paid_cycle(payload: Mapping[str, Any]) -> Observation:
     return mapping.charged_cycle(mapping.subscription(found), paid)
 
 
-def subscription_lost(payload: Mapping[str, Any]) -> Observation:
-    """A subscription that was paused or cancelled: nothing more is collected through it."""
-    return Observation(mandate_lost=text(payload, "subscription", "entity", "id"))
+def subscription_stands(payload: Mapping[str, Any]) -> Observation:
+    """A subscription that was paused, cancelled or resumed: whether more is collected through it.
+    It speaks of no cycle of its own."""
+    found = entity(payload, "subscription")
+    return Observation(subscription=mapping.subscription_seen(found) if found else None)
 
 
 def token_lost(payload: Mapping[str, Any]) -> Observation:
@@ -180,7 +182,9 @@ OBSERVED: Mapping[str, Observer] = MappingProxyType(
     | dict.fromkeys(_kinds(("refund", "created processed failed speed_changed")), refunded)
     | dict.fromkeys(_kinds(("subscription", "charged completed")), paid_cycle)
     | dict.fromkeys(_kinds(("subscription", "pending halted")), failing_cycle)
-    | dict.fromkeys(_kinds(("subscription", "paused cancelled")), subscription_lost)
+    | dict.fromkeys(
+        _kinds(("subscription", "paused cancelled resumed updated")), subscription_stands
+    )
     | dict.fromkeys(
         _kinds(("token", "paused rejected cancelled cancellation_initiated")), token_lost
     )
@@ -193,7 +197,7 @@ IGNORED = frozenset(
     _kinds(
         ("payment.downtime", "started updated resolved"),
         ("settlement", "processed"),
-        ("subscription", "activated authenticated resumed updated"),
+        ("subscription", "activated authenticated"),
         ("token.service_provider_token", "activated"),
     )
 )

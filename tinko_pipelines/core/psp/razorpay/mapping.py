@@ -15,6 +15,7 @@ from tinko_pipelines.core.psp.merge import merge_all
 from tinko_pipelines.core.psp.payload import instant, number, part, tags, text
 from tinko_pipelines.core.psp.razorpay.payments import country_of, payer
 from tinko_pipelines.core.psp.razorpay.payments import payment as payment_seen
+from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen, SubscriptionStanding
 from tinko_pipelines.core.psp.types import (
     CustomerSeen,
     DoorKind,
@@ -37,6 +38,11 @@ _PREFIXES = {
 _CLOSED = dict.fromkeys(("cancelled", "expired", "deleted"), DoorStatus.CLOSED)
 _DOORS = {"paid": DoorStatus.PAID, **_CLOSED}
 _VOID = frozenset({"cancelled", "deleted"})
+_STANDINGS = {
+    "cancelled": SubscriptionStanding.CANCELLED,
+    "expired": SubscriptionStanding.CANCELLED,
+    "paused": SubscriptionStanding.PAUSED,
+}
 
 
 def payment(entity: Mapping[str, Any]) -> Observation:
@@ -152,6 +158,7 @@ def invoice(entity: Mapping[str, Any]) -> Observation:
             ),
         ),
         psp_retries=True if subscription_id else None,
+        subscription=SubscriptionSeen(subscription_id) if subscription_id else None,
         cycle_end=instant(entity, "billing_end") if subscription_id else None,
         terminal="void" if status in _VOID else None,
         extra={"subscription": subscription_id} if subscription_id else {},
@@ -203,9 +210,17 @@ def subscription(entity: Mapping[str, Any]) -> Observation:
             ),
         ),
         psp_retries=True,
+        subscription=subscription_seen(entity),
         cycle_end=instant(entity, "current_end"),
         extra={"subscription": str(entity["id"])},
     )
+
+
+def subscription_seen(entity: Mapping[str, Any]) -> SubscriptionSeen:
+    """How a subscription stands: one whose retries are over, or whose cycles are, still does."""
+    status = text(entity, "status")
+    standing = _STANDINGS.get(status, SubscriptionStanding.LIVE) if status else None
+    return SubscriptionSeen(str(entity["id"]), standing)
 
 
 def cycle_of(entity: Mapping[str, Any]) -> str:

@@ -76,7 +76,8 @@ class RazorpayReader:
             return Observation()
         seen, at = observer(payload), _created(body, payload)
         payments = tuple(replace(one, updated_at=max(at, one.occurred_at)) for one in seen.payments)
-        return replace(seen, payments=payments)
+        told = replace(seen.subscription, at=at) if seen.subscription else None
+        return replace(seen, payments=payments, subscription=told)
 
     def observe_object(self, body: Mapping[str, Any]) -> Observation:
         """The same for one listed or retrieved entity, told by its `entity` member."""

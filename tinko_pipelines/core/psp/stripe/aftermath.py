@@ -8,6 +8,7 @@ from typing import Any
 
 from tinko_pipelines.core.psp.payload import number, object_id
 from tinko_pipelines.core.psp.stripe.mapping import charge, currency_of, refs_of
+from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen, SubscriptionStanding
 from tinko_pipelines.core.psp.types import DisputeSeen, DisputeStatus, Observation, RefKind
 
 # how a dispute may end; an inquiry (`warning_…`) that was closed or prevented took nothing
@@ -16,6 +17,11 @@ _DISPUTE_ENDS = {
     "warning_closed": DisputeStatus.WON,
     "prevented": DisputeStatus.WON,
     "lost": DisputeStatus.LOST,
+}
+_STANDINGS = {
+    "canceled": SubscriptionStanding.CANCELLED,
+    "incomplete_expired": SubscriptionStanding.CANCELLED,
+    "paused": SubscriptionStanding.PAUSED,
 }
 
 
@@ -52,11 +58,22 @@ def dispute_seen(body: Mapping[str, Any]) -> DisputeSeen | None:
 
 def subscription_deleted(body: Mapping[str, Any]) -> Observation:
     """No retry after a cancellation: what is still owed is for the payer to pay."""
-    latest = refs_of((RefKind.INVOICE, body.get("latest_invoice")))
-    return Observation(
-        refs=latest,
-        has_mandate=False if latest else None,
-        extra={"subscription_cancelled": str(body["id"])},
+    ended = replace(subscription_seen(body), standing=SubscriptionStanding.CANCELLED)
+    return Observation(subscription=ended)
+
+
+def subscription(body: Mapping[str, Any]) -> Observation:
+    """How a subscription stands; it speaks of no debt of its own."""
+    return Observation(subscription=subscription_seen(body))
+
+
+def subscription_seen(body: Mapping[str, Any]) -> SubscriptionSeen:
+    """A subscription itself. Where its collection is paused its merchant wants no money taken."""
+    standing = _STANDINGS.get(str(body.get("status")), SubscriptionStanding.LIVE)
+    if standing is SubscriptionStanding.LIVE and body.get("pause_collection"):
+        standing = SubscriptionStanding.PAUSED
+    return SubscriptionSeen(
+        str(body["id"]), standing, invoice=object_id(body.get("latest_invoice"))
     )
 
 

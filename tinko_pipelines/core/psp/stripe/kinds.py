@@ -75,6 +75,9 @@ OBSERVED: Mapping[str, Observer] = MappingProxyType(
     | {
         "charge.refunded": aftermath.refunded_charge,
         "customer.subscription.deleted": aftermath.subscription_deleted,
+        "customer.subscription.updated": aftermath.subscription,
+        "customer.subscription.paused": aftermath.subscription,
+        "customer.subscription.resumed": aftermath.subscription,
         "payment_method.detached": aftermath.payment_method_lost,
         "mandate.updated": aftermath.mandate,
     }
@@ -91,8 +94,7 @@ IGNORED = frozenset(
         ("customer", "created updated deleted"),
         (
             "customer.subscription",
-            "created updated paused resumed trial_will_end pending_update_applied "
-            "pending_update_expired",
+            "created trial_will_end pending_update_applied pending_update_expired",
         ),
         ("payment_method", "attached updated automatically_updated"),
         ("setup_intent", "created succeeded setup_failed canceled requires_action"),

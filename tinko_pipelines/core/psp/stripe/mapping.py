@@ -19,6 +19,7 @@ from tinko_pipelines.core.psp.payload import (
     text,
 )
 from tinko_pipelines.core.psp.stripe.payments import payment
+from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen
 from tinko_pipelines.core.psp.types import (
     CustomerSeen,
     DoorKind,
@@ -162,8 +163,16 @@ def invoice(body: Mapping[str, Any]) -> Observation:
         psp_retries=body.get("auto_advance") is True and charged,
         has_mandate=True if mandate else None,
         mandate_ref=mandate,
+        subscription=_subscription(body),
         terminal=status if status in ("void", "uncollectible") else None,
     )
+
+
+def _subscription(body: Mapping[str, Any]) -> SubscriptionSeen | None:
+    """The subscription that made an invoice; versions before 2025-03 name it on the invoice."""
+    named = object_id(part(body, "parent", "subscription_details", "subscription"))
+    named = named or object_id(body.get("subscription"))
+    return SubscriptionSeen(named) if named else None
 
 
 def checkout_session(body: Mapping[str, Any]) -> Observation:

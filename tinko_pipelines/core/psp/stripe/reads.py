@@ -14,7 +14,7 @@ from tinko_pipelines.core.errors import PspRejected
 from tinko_pipelines.core.psp.merge import merge_all, merge_observations, refresh
 from tinko_pipelines.core.psp.payload import object_id, part, text
 from tinko_pipelines.core.psp.stripe import mapping
-from tinko_pipelines.core.psp.stripe.aftermath import dispute_seen
+from tinko_pipelines.core.psp.stripe.aftermath import dispute_seen, subscription_seen
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
 from tinko_pipelines.core.psp.types import (
     DoorKind,
@@ -59,7 +59,7 @@ def read(calls: StripeCalls, refs: tuple[Ref, ...]) -> Observation:
     for charge_id in _ids(seen, RefKind.PAYMENT):
         if charge_id not in loose:
             payments = merge_observations(payments, _charge(calls, charge_id))
-    return refresh(seen, payments)
+    return _with_subscription(calls, refresh(seen, payments))
 
 
 _ONE = {
@@ -193,6 +193,18 @@ def _with_disputes(calls: StripeCalls, seen: Observation) -> Observation:
         for one in calls.pages("/v1/disputes", charge=payment.object_id)
     ]
     return replace(seen, disputes=tuple(one for one in found if one is not None))
+
+
+def _with_subscription(calls: StripeCalls, seen: Observation) -> Observation:
+    """Whether the subscription behind an invoice still stands: news of its end may be lost."""
+    named = seen.subscription
+    if named is None:
+        return seen
+    try:
+        found = calls.get(f"/v1/subscriptions/{named.object_id}")
+    except PspRejected:
+        return seen  # a restricted key need not be allowed to read it
+    return replace(seen, subscription=subscription_seen(found))
 
 
 def _ids(seen: Observation, kind: RefKind) -> list[str]:

@@ -70,7 +70,8 @@ class StripeReader:
             replace(one, updated_at=at or one.updated_at, idempotency_key=key)
             for one in seen.payments
         )
-        return replace(seen, payments=payments)
+        told = replace(seen.subscription, at=at) if seen.subscription else None
+        return replace(seen, payments=payments, subscription=told)
 
     def observe_object(self, body: Mapping[str, Any]) -> Observation:
         """The same for one listed or retrieved object, told by its `object` member."""
