@@ -19,6 +19,7 @@ from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.notifications.channels import ChannelName
 from tinko_pipelines.core.psp.types import Actor
 from tinko_pipelines.core.recovery.case import AttemptView, CaseView
+from tinko_pipelines.core.recovery.tries import Try, tries_at
 
 # no limit counts further back (Visa and Mastercard: 30 days)
 COUNTED_SPAN = timedelta(days=31)
@@ -53,24 +54,19 @@ class Loaded:
 
     row: Row[Any]
     view: CaseView
-    tries: tuple[Row[Any], ...]
+    tries: tuple[Try, ...]
 
     @property
-    def stored(self) -> Row[Any] | None:
+    def stored(self) -> Try | None:
         """The newest unattended try: its door is what a retry would use."""
         return next((one for one in reversed(self.tries) if not one.payer_present), None)
 
 
 def load_views(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[Loaded]:
     """Views of the rows of `due_cases`."""
-    tries: dict[uuid.UUID, list[Row[Any]]] = defaultdict(list)
-    for one in connection.execute(
-        query("recovery", "attempt_views"),
-        {"obligation_ids": [row.obligation_id for row in rows]},
-    ):
-        tries[one.obligation_id].append(one)
+    tries = tries_at(connection, [row.obligation_id for row in rows])
     loaded = [
-        Loaded(row, _view(row, tries[row.obligation_id], ()), tuple(tries[row.obligation_id]))
+        Loaded(row, _view(row, tries[row.obligation_id], ()), tries[row.obligation_id])
         for row in rows
     ]
     return _with_counters(connection, loaded, now)
@@ -114,7 +110,7 @@ def _counted(row: Row[Any], same_obligation: bool) -> Counted:
     )
 
 
-def instrument_of(row: Row[Any], tries: Sequence[Row[Any]]) -> Row[Any] | None:
+def instrument_of(row: Row[Any], tries: Sequence[Try]) -> Try | None:
     """The newest try on the instrument that a retry would use: the mandate's own. One that nobody
     has tried yet is unknown, and the guards fail closed (rule 11)."""
     if row.mandate_ref is None:
@@ -151,7 +147,7 @@ def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) 
     ]
 
 
-def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]) -> CaseView:
+def _view(row: Row[Any], tries: Sequence[Try], counted: tuple[Counted, ...]) -> CaseView:
     stored = instrument_of(row, tries)
     return CaseView(
         key=next((one.psp_payment_id for one in tries if one.psp_payment_id), str(row.id)),
