@@ -134,7 +134,8 @@ where a.obligation_id = any(cast(:obligation_ids as uuid[]))
 order by at, a.psp_payment_id, a.id;
 
 -- name: counters
--- Everyone's attempts on some instruments since :since, and all that a debt in question has seen.
+-- Everyone's attempts on some instruments since :since, all that a debt in question has seen, and
+-- those after which an instrument is never charged again, however long ago.
 -- Index: ix_guard_counters_instrument.
 select
     g.instrument_key, g.attempt_id, g.obligation_id, g.counted_at, g.amount_minor, g.currency,
@@ -144,7 +145,12 @@ where
     g.psp = :psp
     and g.account_id = :account_id
     and g.instrument_key = any(cast(:instrument_keys as text[]))
-    and (g.counted_at > :since or g.obligation_id = any(cast(:obligation_ids as uuid[])))
+    and (
+        g.counted_at > :since
+        or g.obligation_id = any(cast(:obligation_ids as uuid[]))
+        or g.network_decline_code = any(cast(:never_decline as text[]))
+        or g.network_advice_code = any(cast(:never_advice as text[]))
+    )
     and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown')
 order by g.counted_at, g.attempt_id;
 

@@ -261,6 +261,16 @@ def test_a_code_counts_for_the_cards_other_debts_at_once(two_on_one_card):
     assert shop.rows("select count(*) from attempts where classified_at is null") == [(2,)]
 
 
+def test_a_cards_never_again_outlives_every_window(two_on_one_card):
+    """Monthly billing: the next debt of the card comes after all that is counted by the month."""
+    shop, _ = two_on_one_card
+    first, second = shop.claims()
+    assert shop.charger().make(first) == "failed"
+    shop.write("update guard_counters set counted_at = counted_at - interval '300 days'")
+    assert shop.charger().make(second) == "guard.visa.category1.2026"
+    assert len(shop.tries()) == 1
+
+
 def test_a_code_that_came_before_we_knew_the_try_for_ours_still_counts(striped):
     """A webhook that was faster than the answer was taken for somebody else's try."""
     first, second = striped.failed_debt(), striped.failed_debt()

@@ -213,8 +213,9 @@ def facts_of(
         amount=debt.due_minor - debt.paid_minor,
         currency=debt.currency,
         counted=counted,
-        last_failure=last
-        and LastFailure(
+        last_failure=None
+        if last is None
+        else LastFailure(
             at=last.at,
             network_decline_code=last.network_decline_code,
             network_advice_code=last.network_advice_code,

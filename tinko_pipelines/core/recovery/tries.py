@@ -24,7 +24,7 @@ from tinko_pipelines.core.settings import get_settings
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A row of `attempt_views`. `said`: what its PSP told of a failure that has no class yet."""
+    """A row of `attempt_views`, its columns in their order. `said`: what its PSP told of a failure that has no class yet."""
 
     obligation_id: uuid.UUID
     id: uuid.UUID
@@ -58,9 +58,9 @@ def tries_at(
     connection: Connection, obligation_ids: Sequence[uuid.UUID]
 ) -> Mapping[uuid.UUID, tuple[Try, ...]]:
     """The tries at each of some debts, oldest first."""
-    rows = connection.execute(
+    rows: Sequence[Sequence[Any]] = connection.execute(
         query("recovery", "attempt_views"), {"obligation_ids": uuids(obligation_ids)}
-    )
+    ).all()
     found = [Try(*row) for row in rows]
     fresh = {one.org_id for one in found if one.said is not None}
     if fresh:

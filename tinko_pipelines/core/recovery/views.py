@@ -15,13 +15,14 @@ from tinko_pipelines.core.db.arrays import uuids
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
 from tinko_pipelines.core.guards.model import Counted
+from tinko_pipelines.core.guards.rows import book
 from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.notifications.channels import ChannelName
 from tinko_pipelines.core.psp.types import Actor
 from tinko_pipelines.core.recovery.case import AttemptView, CaseView
 from tinko_pipelines.core.recovery.tries import Try, tries_at
 
-# no limit counts further back (Visa and Mastercard: 30 days)
+# nothing is counted further back (Visa and Mastercard: 30 days)
 COUNTED_SPAN = timedelta(days=31)
 
 
@@ -80,8 +81,8 @@ def counted_on(
     now: datetime,
     obligation_ids: Sequence[uuid.UUID] = (),
 ) -> dict[str, Counters]:
-    """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and those at
-    the given debts however old they are."""
+    """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and however
+    old they are those at the given debts and those with a code after which there is no other."""
     found: dict[str, Counters] = defaultdict(Counters)
     for one in connection.execute(
         query("recovery", "counters"),
@@ -91,6 +92,8 @@ def counted_on(
             "instrument_keys": list(instrument_keys),
             "since": now - COUNTED_SPAN,
             "obligation_ids": uuids(obligation_ids),
+            "never_decline": book().never_decline,
+            "never_advice": book().never_advice,
         },
     ).all():
         found[one.instrument_key].add(one)
@@ -159,9 +162,9 @@ def _view(row: Row[Any], tries: Sequence[Try], counted: tuple[Counted, ...]) -> 
         psp_retries=bool(row.psp_retries),
         has_mandate=row.has_mandate,
         method=stored.method if stored else "unknown",
-        network=stored and stored.network,
-        country=stored and stored.country,
-        instrument_key=stored and stored.instrument_key,
+        network=stored.network if stored else None,
+        country=stored.country if stored else None,
+        instrument_key=stored.instrument_key if stored else None,
         opened_at=row.opened_at,
         asked_at=row.asked_at,
         messages=row.messages,
