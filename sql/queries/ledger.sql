@@ -629,17 +629,25 @@ where obligations.id = s.id and obligations.stopped_by is distinct from s.stoppe
 returning obligations.id, obligations.stopped_by;
 
 -- name: count_attempt
--- Guard counters see everyone's attempts. Index: pk_guard_counters.
+-- Guard counters see everyone's attempts, and what the network said of them as soon as the ledger
+-- does. Index: pk_guard_counters.
 insert into guard_counters (
     attempt_id, org_id, psp, account_id, instrument_key, obligation_id, amount_minor, currency,
-    initiator, state, counted_at
+    initiator, state, counted_at, network_decline_code, network_advice_code
 )
 values (
     :attempt_id, :org_id, :psp, :account_id, :instrument_key, :obligation_id, :amount, :currency,
-    :initiator, :state, :counted_at
+    :initiator, :state, :counted_at, :network_decline_code, :network_advice_code
 )
 on conflict (attempt_id) do update
-    set state = excluded.state, instrument_key = excluded.instrument_key;
+    set
+        state = excluded.state, instrument_key = excluded.instrument_key,
+        network_decline_code = coalesce(
+            excluded.network_decline_code, guard_counters.network_decline_code
+        ),
+        network_advice_code = coalesce(
+            excluded.network_advice_code, guard_counters.network_advice_code
+        );
 
 -- name: add_finding
 -- Index: uq_findings_dedupe_key.
@@ -684,6 +692,18 @@ with failure as (
 
 counter as (
     delete from guard_counters where attempt_id = :stranger
+    returning network_decline_code, network_advice_code
+),
+
+kept as (
+    update guard_counters
+    set
+        network_decline_code = coalesce(
+            c.network_decline_code, guard_counters.network_decline_code
+        ),
+        network_advice_code = coalesce(c.network_advice_code, guard_counters.network_advice_code)
+    from counter as c
+    where guard_counters.attempt_id = :mine
 )
 
 delete from attempts

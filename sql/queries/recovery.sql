@@ -118,33 +118,39 @@ limit :limit
 for update of o, c skip locked;
 
 -- name: attempt_views
--- Everybody's tries at some debts, with what was made of their failures.
--- Index: ix_attempts_obligation_id, pk_failures.
+-- Everybody's tries at some debts, with what was made of their failures; of one that nobody has
+-- classified yet, what its PSP said. Index: ix_attempts_obligation_id, pk_failures.
 select
-    a.obligation_id, a.id, a.actor, a.state, a.payer_present, a.method, a.network, a.country,
-    a.instrument_key, a.payment_method_ref, a.psp_payment_id, a.door_id,
+    a.obligation_id, a.id, a.org_id, a.psp, a.actor, a.state, a.payer_present, a.method, a.network,
+    a.country, a.instrument_key, a.payment_method_ref, a.psp_payment_id, a.door_id,
     coalesce(a.finished_at, a.occurred_at, a.scheduled_at, a.created_at) as at,
     f.retry_advice, f.hard, f.late_authorisation, f.network_decline_code, f.network_advice_code,
     f.category, f.code, f.reason, a.error ->> 'advice_code' as advice_code,
-    a.notice_asked_at is not null as notice_asked
+    a.notice_asked_at is not null as notice_asked,
+    case when a.state = 'failed' and f.attempt_id is null then coalesce(a.error, '{}') end as said
 from attempts as a
 left join failures as f on a.id = f.attempt_id
 where a.obligation_id = any(cast(:obligation_ids as uuid[]))
 order by at, a.psp_payment_id, a.id;
 
 -- name: counters
--- Everyone's attempts on some instruments since :since, and all that a debt in question has seen.
--- Indexes: ix_guard_counters_instrument, pk_failures.
+-- Everyone's attempts on some instruments since :since, all that a debt in question has seen, and
+-- those after which an instrument is never charged again, however long ago.
+-- Index: ix_guard_counters_instrument.
 select
     g.instrument_key, g.attempt_id, g.obligation_id, g.counted_at, g.amount_minor, g.currency,
-    g.initiator, g.state, f.network_decline_code, f.network_advice_code
+    g.initiator, g.state, g.network_decline_code, g.network_advice_code
 from guard_counters as g
-left join failures as f on g.attempt_id = f.attempt_id
 where
     g.psp = :psp
     and g.account_id = :account_id
     and g.instrument_key = any(cast(:instrument_keys as text[]))
-    and (g.counted_at > :since or g.obligation_id = any(cast(:obligation_ids as uuid[])))
+    and (
+        g.counted_at > :since
+        or g.obligation_id = any(cast(:obligation_ids as uuid[]))
+        or g.network_decline_code = any(cast(:never_decline as text[]))
+        or g.network_advice_code = any(cast(:never_advice as text[]))
+    )
     and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown')
 order by g.counted_at, g.attempt_id;
 

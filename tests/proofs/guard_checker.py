@@ -86,6 +86,15 @@ def _broken(what: Instrument, one: Tried, tries: list[Tried], place: int) -> lis
             break
     known = [other for other in {id(x): x for x in month + debt}.values() if other.known_at <= now]
     broken = _card(what, one, month, known) if what.method == "card" else []
+    # of all that the card has ever seen
+    if what.network == "visa" and any(
+        other.decline in VISA_NEVER and other.known_at <= now for other in tries[:place]
+    ):
+        broken.append("visa never")
+    if what.network == "mastercard" and any(
+        other.advice in MASTERCARD_NEVER and other.known_at <= now for other in tries[:place]
+    ):
+        broken.append("mastercard never")
     if what.method == "upi" and now >= NPCI:
         broken += _upi(what, one, debt)
     if what.method != "card":
@@ -102,8 +111,6 @@ def _broken(what: Instrument, one: Tried, tries: list[Tried], place: int) -> lis
 def _card(what: Instrument, one: Tried, month: list[Tried], known: list[Tried]) -> list[str]:
     now, broken = one.at, []
     if what.network == "visa":
-        if any(other.decline in VISA_NEVER for other in known):
-            broken.append("visa never")
         same = sum(
             (other.amount, other.currency, other.actor == "payer")
             == (one.amount, one.currency, False)
@@ -112,8 +119,6 @@ def _card(what: Instrument, one: Tried, month: list[Tried], known: list[Tried]) 
         if same + 1 > (20 if now >= VISA_TWENTY else 15):
             broken.append("visa 20 in 30 days" if now >= VISA_TWENTY else "visa 15 in 30 days")
     elif what.network == "mastercard":
-        if any(other.advice in MASTERCARD_NEVER for other in known):
-            broken.append("mastercard never")
         indian = what.merchant_country == "IN"
         for other in known:
             hours = MASTERCARD_HOURS.get(other.advice or "", 0)

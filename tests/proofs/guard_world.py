@@ -10,7 +10,15 @@ from datetime import UTC, datetime
 from random import Random
 from zoneinfo import ZoneInfo
 
-from tests.proofs.guard_checker import DAY, HOUR, IST, Instrument, Tried
+from tests.proofs.guard_checker import (
+    DAY,
+    HOUR,
+    IST,
+    MASTERCARD_NEVER,
+    VISA_NEVER,
+    Instrument,
+    Tried,
+)
 from tinko_pipelines.core.guards.evaluate import evaluate, next_allowed
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
 
@@ -64,6 +72,9 @@ class Year:
         self.policy = self.draw.choice((_ladder, _back_off, _eager, _eager, _edges))
         self.tries: list[Tried] = []
         self.window = 0  # where the last 31 days begin in `tries`
+        # half of the cards live through the year; others hear that they are never to be tried again
+        self.lives = self.draw.random() < 0.5
+        self.last_words: list[Tried] = []
         self.made = self.asked = 0
         self._queue: list[tuple[int, int, str, Debt]] = []
         self._order = itertools.count()
@@ -138,6 +149,11 @@ class Year:
         else:
             one.decline = draw.choice(DECLINES.get(what.network, NORMAL))
             one.advice = draw.choice(ADVICE.get(what.network, NORMAL))
+            if one.decline in VISA_NEVER or one.advice in MASTERCARD_NEVER:
+                if self.lives:
+                    one.decline = one.advice = None
+                else:
+                    self.last_words.append(one)
             one.timed_out = what.psp == "razorpay" and draw.random() < 0.03
         self.tries.append(one)
         debt.tries.append(one)
@@ -148,7 +164,10 @@ class Year:
         tries = self.tries
         while self.window < len(tries) and tries[self.window].at <= at - COUNTED:
             self.window += 1
-        old = [one for one in debt.tries if one.at <= at - COUNTED]
+        own = [one for one in debt.tries if one.at <= at - COUNTED]
+        old = own + [
+            one for one in self.last_words if one.at <= at - COUNTED and one.debt != debt.id
+        ]
         counted = tuple(
             [_counted(one, debt, at) for one in old]
             + [_counted(tries[n], debt, at) for n in range(self.window, len(tries))]

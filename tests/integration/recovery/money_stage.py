@@ -182,6 +182,13 @@ class Shop:
         ((found,),) = self.rows("select id from obligations where state <> 'superseded'")
         return found
 
+    def debt_of(self, debt):
+        """The obligation of one of several debts."""
+        ((found,),) = self.rows(
+            "select obligation_id from psp_refs where object_id = :id", id=debt.ref.object_id
+        )
+        return found
+
     def plan(self, debt, obligation=None, method_ref=None, instrument="looked up", at=None,
              network="visa"):  # fmt: skip
         """One scheduled retry on the debt's good instrument, due now unless `at`."""

@@ -136,7 +136,8 @@ def test_a_kill_while_a_superseding_intent_is_made_is_found_again(striped):
 
 def test_a_retry_after_a_superseded_intent_is_looked_for_at_its_own_door(striped):
     debt = striped.failed_debt("failing_intent")
-    striped.plan(debt, method_ref=striped.stage.bad_instrument(debt))
+    poor = striped.stage.instrument(debt, "chargeDeclinedInsufficientFunds")
+    striped.plan(debt, method_ref=poor)
     cancel = striped.stage.sdk.v1.payment_intents.cancel
     striped.charge(lambda label: label == "submitted" and cancel(debt.ref.object_id, LEFT))
     striped.hear()

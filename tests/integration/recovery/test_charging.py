@@ -1,6 +1,7 @@
 """Rules 6, 8, 11, 12, 13 on real engines: what forbids a charge, and the order it is made in."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -10,6 +11,8 @@ from requests.adapters import HTTPAdapter
 from tests.contract.adapter_stages import AMOUNT
 from tests.integration.recovery.interleaving import at
 from tests.integration.recovery.money_stage import LEASE, side_by_side
+from tinko_pipelines.core.failures.store import classify_failures
+from tinko_pipelines.core.ledger.keys import key_of
 from tinko_pipelines.core.recovery.executing import execute_due
 from tinko_pipelines.core.recovery.payer_door import AttemptInFlight
 
@@ -236,7 +239,91 @@ def test_the_guard_rows_that_allowed_an_attempt_are_stored_with_it(striped):
     assert "visa.reattempts.2025" in rows
 
 
+@pytest.fixture
+def two_on_one_card(striped):
+    """Two debts with retries due on one card, which its issuer declines as lost (41)."""
+    debts = [striped.failed_debt(), striped.failed_debt()]
+    plans = []
+    for debt in debts:
+        ref = striped.stage.instrument(debt, "chargeDeclinedLostCard")
+        plans.append(striped.plan(debt, striped.debt_of(debt), method_ref=ref))
+    return striped, plans
+
+
+def test_a_code_counts_for_the_cards_other_debts_at_once(two_on_one_card):
+    """Whether anybody has classified that failure or not."""
+    shop, plans = two_on_one_card
+    made = [execute_due(shop.engine, shop.desk, shop.clock, shop.settings, wall=shop.wall, limit=1)
+            for _ in plans]  # fmt: skip
+    assert made == [{"failed": 1}, {"guard.visa.category1.2026": 1}]
+    assert len(shop.tries()) == 1
+    assert sorted(shop.state(one) for one in plans) == ["cancelled", "failed"]
+    assert shop.rows("select count(*) from attempts where classified_at is null") == [(2,)]
+
+
+def test_a_cards_never_again_outlives_every_window(two_on_one_card):
+    """Monthly billing: the next debt of the card comes after all that is counted by the month."""
+    shop, _ = two_on_one_card
+    first, second = shop.claims()
+    assert shop.charger().make(first) == "failed"
+    shop.write("update guard_counters set counted_at = counted_at - interval '300 days'")
+    assert shop.charger().make(second) == "guard.visa.category1.2026"
+    assert len(shop.tries()) == 1
+
+
+def test_a_code_that_came_before_we_knew_the_try_for_ours_still_counts(striped):
+    """A webhook that was faster than the answer was taken for somebody else's try."""
+    first, second = striped.failed_debt(), striped.failed_debt()
+    ref = striped.stage.instrument(first, "chargeDeclinedLostCard")
+    ours = striped.plan(first, striped.debt_of(first), method_ref=ref)
+    striped.faults(timeout_after_charge=1)
+    assert striped.charge() == "unknown"
+    ((seen,),) = [[one] for one in striped.seat.adapter.read((first.ref,)).payments
+                  if one.error and one.error.network_decline_code == "41"]  # fmt: skip
+    striped.apply(
+        refs=(first.ref,), payments=(replace(seen, idempotency_key=None, tinko_attempt=None),)
+    )
+    told = replace(seen, error=None, idempotency_key=key_of(ours))
+    striped.apply(refs=(first.ref,), payments=(told,))
+    assert striped.state(ours) == "failed"
+    ref = striped.stage.instrument(second, "chargeDeclinedLostCard")
+    striped.plan(second, striped.debt_of(second), method_ref=ref)
+    assert striped.charge() == "guard.visa.category1.2026"
+
+
+@pytest.mark.parametrize("classified", [False, True])
+def test_a_debit_that_may_yet_be_taken_blocks_whoever_classified_it(razored, classified):
+    debt = razored.failed_debt()
+    razored.plan(debt)
+    razored.write(
+        "update attempts set error = jsonb_build_object('reason', 'payment_timed_out'),"
+        " finished_at = :now where actor <> 'tinko'", now=razored.clock.now(),
+    )  # fmt: skip
+    razored.write("delete from failures")
+    razored.write("update attempts set classified_at = null where actor <> 'tinko'")
+    if classified:
+        classify_failures(razored.engine, razored.clock)
+    assert razored.charge() == "guard.razorpay.late_authorisation"
+    assert razored.tries() == []
+
+
 # --- rule 12: what is never retried -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classified", [False, True])
+def test_a_hard_decline_that_came_after_the_plan_stops_it(striped, classified):
+    debt = striped.failed_debt()
+    attempt = striped.plan(debt, method_ref=debt.failed_body["payment_method"])
+    striped.write("update attempts set error = jsonb_build_object('decline_code', 'lost_card')"
+                  " where actor <> 'tinko'")  # fmt: skip
+    striped.write("delete from failures")
+    striped.write("update attempts set classified_at = null where actor <> 'tinko'")
+    if classified:
+        classify_failures(striped.engine, striped.clock)
+    assert striped.charge() == "failure.never"
+    assert striped.tries() == []
+    assert striped.state(attempt) == "cancelled"
+    assert striped.think() == {"ask_payer": 1}
 
 
 def test_a_hard_decline_goes_to_the_payer(shop):

@@ -1,8 +1,12 @@
 """The proof, at a small count, and the checker itself: whatever limit is broken, it says so."""
 
+from collections import Counter
+
 import pytest
 
+from tests.proofs import prove_guards
 from tests.proofs.guard_checker import _bank_is_open, _civil
+from tests.proofs.guard_world import Year
 from tests.proofs.prove_guards import guards, play
 from tinko_pipelines.core.guards.rows import Book, limit, limits
 
@@ -90,3 +94,20 @@ def test_the_checkers_calendar_knows_its_days():
     assert [_bank_is_open(noon + days * 86400) for days in (0, 7, 8, 9)] == [
         False, True, False, True,
     ]  # fmt: skip
+
+
+class Forgetful(Year):
+    """Counts what is of the last 31 days or of the debt itself, and nothing else."""
+
+    def _facts(self, debt, at):
+        self.last_words = []
+        return super()._facts(debt, at)
+
+
+@pytest.mark.parametrize("network", ["visa", "mastercard"])
+def test_the_checker_finds_a_never_again_that_was_forgotten_after_a_month(monkeypatch, network):
+    monkeypatch.setattr(prove_guards, "Year", Forgetful)
+    found = Counter()
+    for seed in range(10):
+        found += play(300, seed, (network,))[0]
+    assert set(found) == {f"{network} never"}

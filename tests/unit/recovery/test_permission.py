@@ -23,6 +23,7 @@ from tinko_pipelines.core.recovery.permission import (
     BRIEFLY,
     CLOSABLE,
     PAUSE,
+    Permission,
     charge_door,
     facts_of,
     may_charge,
@@ -56,7 +57,9 @@ def debt(**more):
 def tried(state="failed", **more):
     base = {"id": OTHER, "actor": "merchant", "state": state, "payer_present": False,
             "at": NOW - timedelta(days=1), "network_decline_code": None,
-            "network_advice_code": None, "late_authorisation": False}  # fmt: skip
+            "network_advice_code": None, "late_authorisation": False, "hard": False,
+            "retry_advice": "timed",
+            "instrument_key": "fp_1"}  # fmt: skip
     return SimpleNamespace(**base | more)
 
 
@@ -123,6 +126,17 @@ def test_what_no_waiting_helps_drops_the_attempt(how, reason):
 def test_what_passes_puts_the_attempt_off(how, reason, pause):
     answer = ask(**how)
     assert (answer.granted, answer.reason, answer.again_at) == (False, reason, NOW + pause)
+
+
+def test_a_hard_decline_that_came_after_the_plan_drops_it():
+    hard = tried(hard=True, retry_advice="never")
+    assert ask(tries=(tried(), hard)) == Permission(False, "failure.never")
+    assert ask(tries=(tried(), tried(hard=False, retry_advice="payer_action"))).again_at is None
+    # the payer's own typing is not the stored card's failure, and a later plain one is the last
+    assert ask(tries=(tried(**vars(hard) | {"payer_present": True}),)).granted
+    assert ask(tries=(hard, tried())).granted
+    another = tried(hard=True, retry_advice="never", instrument_key="another")
+    assert ask(tries=(another,)).granted
 
 
 @given(st.sampled_from(list(AttemptState)), st.sampled_from(["tinko", "merchant", "psp", "payer"]))

@@ -50,6 +50,12 @@ class ErrorInfo:
             return cls()
         return cls(**{name: v for name in FIELDS if isinstance(v := payload.get(name), str)})
 
+    @classmethod
+    def of_attempt(cls, psp: str, network: str | None, said: Mapping[str, Any] | None) -> ErrorInfo:
+        """From an attempt's columns: what its PSP `said`, which knows psp and network best."""
+        told = {name: value for name, value in (said or {}).items() if value}
+        return cls.of({"psp": psp, "network": network} | told)
+
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in fields(ErrorInfo))
 

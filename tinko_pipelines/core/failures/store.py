@@ -67,8 +67,7 @@ def classified(
     one for every organisation with rules of its own, and one for all the others."""
     frames: dict[Overrides | None, list[tuple[Row[Any], ErrorInfo]]] = {}
     for row in rows:
-        said = {name: value for name, value in (row.error or {}).items() if value}
-        error = ErrorInfo.of({"psp": row.psp, "network": row.network} | said)
+        error = ErrorInfo.of_attempt(row.psp, row.network, row.error)
         frames.setdefault(overrides.get(row.org_id), []).append((row, error))
     for own, batch in frames.items():
         errors = [astuple(error) for _, error in batch]

@@ -216,6 +216,10 @@ class Book:
     def __init__(self, rows: Iterable[Limit]) -> None:
         self.rows = tuple(rows)
         self._found: dict[tuple[Any, ...], tuple[Limit, ...]] = {}
+        never = [one.params for one in self.rows if isinstance(one.params, kinds.Codes)]
+        # codes after which an instrument is never charged again: as long as it lives
+        self.never_decline = sorted({code for one in never for code in one.network_decline_code})
+        self.never_advice = sorted({code for one in never for code in one.network_advice_code})
 
     def covering(self, facts: Facts) -> tuple[Limit, ...]:
         """The rows that speak of this attempt, in force or not."""

@@ -206,6 +206,7 @@ def _count(
     payment: PaymentSeen,
     state: AttemptState,
 ) -> None:
+    error = payment.error if state is AttemptState.FAILED else None
     connection.execute(
         query("ledger", "count_attempt"),
         {
@@ -220,5 +221,7 @@ def _count(
             "initiator": "customer" if payment.payer_present else "merchant",
             "state": state.value,
             "counted_at": payment.occurred_at,
+            "network_decline_code": error and error.network_decline_code,
+            "network_advice_code": error and error.network_advice_code,
         },
     )

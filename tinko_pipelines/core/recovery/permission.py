@@ -22,6 +22,8 @@ from tinko_pipelines.core.psp.types import (
     RefKind,
 )
 from tinko_pipelines.core.recovery import notices
+from tinko_pipelines.core.recovery.policy import NOT_RETRIED
+from tinko_pipelines.core.recovery.tries import Try
 
 # through these a charge of ours goes, strongest first; a Checkout Session, a link and a
 # subscription's cycle are the payer's or the PSP's alone (rules 3 and 5)
@@ -101,7 +103,7 @@ def may_charge(
     debt: Row[Any],
     seen: Observation,
     facts: Facts,
-    tries: Sequence[Row[Any]],
+    tries: Sequence[Try],
     *,
     retry_owner: str,
     mentioned: bool,
@@ -112,7 +114,7 @@ def may_charge(
     `tries` are all the debt's attempts, ours that are open among them.
     """
     door = door_of(attempt, seen)
-    barred = _barred(attempt, debt, seen, door, retry_owner)
+    barred = _barred(attempt, debt, seen, door, retry_owner) or _never_again(attempt, tries)
     if barred is not None:
         return Permission(False, barred)
     in_the_way = _in_the_way(attempt, seen, door, tries, mentioned)
@@ -142,11 +144,25 @@ def _barred(
     return None
 
 
+def _never_again(attempt: Row[Any], tries: Sequence[Try]) -> str | None:
+    """Rule 12, of a failure of the same instrument that came after this retry was planned."""
+    last = _last_unattended(tries)
+    if last is None or last.instrument_key != attempt.instrument_key:
+        return None
+    never = last.hard or last.retry_advice in NOT_RETRIED
+    return f"failure.{last.retry_advice}" if never else None
+
+
+def _last_unattended(tries: Sequence[Try]) -> Try | None:
+    failed = (one for one in reversed(tries) if one.state == "failed" and not one.payer_present)
+    return next(failed, None)
+
+
 def _in_the_way(
     attempt: Row[Any],
     seen: Observation,
     door: DoorSeen | None,
-    tries: Sequence[Row[Any]],
+    tries: Sequence[Try],
     mentioned: bool,
 ) -> tuple[str, timedelta] | None:
     """What passes, and in how much business time it is looked at again."""
@@ -180,17 +196,16 @@ def _by_limits(attempt: Row[Any], facts: Facts, now: datetime) -> Permission:
 def facts_of(
     attempt: Row[Any],
     debt: Row[Any],
-    tries: Sequence[Row[Any]],
+    tries: Sequence[Try],
     counted: tuple[Counted, ...],
     *,
     notice_required: bool = False,
 ) -> Facts:
-    """The attempt as the guards see it; `tries` are rows of `attempt_views`, oldest first.
+    """The attempt as the guards see it; `tries` at its debt, oldest first.
 
     `notice_required` where the PSP does not give the pre-debit notice as part of the charge.
     """
-    failed = [one for one in tries if one.state == "failed" and not one.payer_present]
-    last = failed[-1] if failed else None
+    last = _last_unattended(tries)
     return Facts(
         psp=attempt.psp,
         method=attempt.method,
@@ -200,8 +215,9 @@ def facts_of(
         amount=debt.due_minor - debt.paid_minor,
         currency=debt.currency,
         counted=counted,
-        last_failure=last
-        and LastFailure(
+        last_failure=None
+        if last is None
+        else LastFailure(
             at=last.at,
             network_decline_code=last.network_decline_code,
             network_advice_code=last.network_advice_code,

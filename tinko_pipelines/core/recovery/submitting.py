@@ -7,7 +7,6 @@ and decides between the two by may_charge(), which is pure.
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from tinko_pipelines.core.guards.model import Counted, Facts
 from tinko_pipelines.core.ledger.apply import Account
 from tinko_pipelines.core.psp.types import ChargeRequest
 from tinko_pipelines.core.recovery.permission import Permission, facts_of
+from tinko_pipelines.core.recovery.tries import Try, tries_at
 from tinko_pipelines.core.recovery.views import counted_on
 
 
@@ -31,7 +31,7 @@ class Standing:
 
     attempt: Row[Any]
     debt: Row[Any]
-    tries: tuple[Row[Any], ...]
+    tries: tuple[Try, ...]
     counted: tuple[Counted, ...]
 
     def facts(self, earlier: Sequence[Counted] = (), *, notice_required: bool = False) -> Facts:
@@ -63,11 +63,7 @@ def stand(
     debts = connection.execute(query("ledger", "lock_obligations"), {"ids": owed}).all()
     debt_of = {debt.id: debt for debt in debts}
     # they stand still under the locks of their debts; what a card has seen does under its own
-    tries: dict[uuid.UUID, list[Row[Any]]] = defaultdict(list)
-    for one in connection.execute(
-        query("recovery", "attempt_views"), {"obligation_ids": owed}
-    ).all():
-        tries[one.obligation_id].append(one)
+    tries = tries_at(connection, list(debt_of))
     keys = sorted({row.instrument_key or "" for row in rows})
     named = [f"{account.psp}:{account.account_id}:{key}" for key in keys]
     connection.execute(query("charging", "lock_instruments"), {"instruments": named})
@@ -76,7 +72,7 @@ def stand(
         Standing(
             row,
             debt_of[row.obligation_id],
-            tuple(tries[row.obligation_id]),
+            tries[row.obligation_id],
             counted[row.instrument_key or ""].seen_from(row.obligation_id),
         )
         for row in rows

@@ -15,12 +15,14 @@ from tinko_pipelines.core.db.arrays import uuids
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
 from tinko_pipelines.core.guards.model import Counted
+from tinko_pipelines.core.guards.rows import book
 from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.notifications.channels import ChannelName
 from tinko_pipelines.core.psp.types import Actor
 from tinko_pipelines.core.recovery.case import AttemptView, CaseView
+from tinko_pipelines.core.recovery.tries import Try, tries_at
 
-# no limit counts further back (Visa and Mastercard: 30 days)
+# nothing is counted further back (Visa and Mastercard: 30 days)
 COUNTED_SPAN = timedelta(days=31)
 
 
@@ -53,24 +55,19 @@ class Loaded:
 
     row: Row[Any]
     view: CaseView
-    tries: tuple[Row[Any], ...]
+    tries: tuple[Try, ...]
 
     @property
-    def stored(self) -> Row[Any] | None:
+    def stored(self) -> Try | None:
         """The newest unattended try: its door is what a retry would use."""
         return next((one for one in reversed(self.tries) if not one.payer_present), None)
 
 
 def load_views(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> list[Loaded]:
     """Views of the rows of `due_cases`."""
-    tries: dict[uuid.UUID, list[Row[Any]]] = defaultdict(list)
-    for one in connection.execute(
-        query("recovery", "attempt_views"),
-        {"obligation_ids": [row.obligation_id for row in rows]},
-    ):
-        tries[one.obligation_id].append(one)
+    tries = tries_at(connection, [row.obligation_id for row in rows])
     loaded = [
-        Loaded(row, _view(row, tries[row.obligation_id], ()), tuple(tries[row.obligation_id]))
+        Loaded(row, _view(row, tries[row.obligation_id], ()), tries[row.obligation_id])
         for row in rows
     ]
     return _with_counters(connection, loaded, now)
@@ -84,8 +81,8 @@ def counted_on(
     now: datetime,
     obligation_ids: Sequence[uuid.UUID] = (),
 ) -> dict[str, Counters]:
-    """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and those at
-    the given debts however old they are."""
+    """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and however
+    old they are those at the given debts and those with a code after which there is no other."""
     found: dict[str, Counters] = defaultdict(Counters)
     for one in connection.execute(
         query("recovery", "counters"),
@@ -95,6 +92,8 @@ def counted_on(
             "instrument_keys": list(instrument_keys),
             "since": now - COUNTED_SPAN,
             "obligation_ids": uuids(obligation_ids),
+            "never_decline": book().never_decline,
+            "never_advice": book().never_advice,
         },
     ).all():
         found[one.instrument_key].add(one)
@@ -114,7 +113,7 @@ def _counted(row: Row[Any], same_obligation: bool) -> Counted:
     )
 
 
-def instrument_of(row: Row[Any], tries: Sequence[Row[Any]]) -> Row[Any] | None:
+def instrument_of(row: Row[Any], tries: Sequence[Try]) -> Try | None:
     """The newest try on the instrument that a retry would use: the mandate's own. One that nobody
     has tried yet is unknown, and the guards fail closed (rule 11)."""
     if row.mandate_ref is None:
@@ -151,7 +150,7 @@ def _with_counters(connection: Connection, loaded: list[Loaded], now: datetime) 
     ]
 
 
-def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]) -> CaseView:
+def _view(row: Row[Any], tries: Sequence[Try], counted: tuple[Counted, ...]) -> CaseView:
     stored = instrument_of(row, tries)
     return CaseView(
         key=next((one.psp_payment_id for one in tries if one.psp_payment_id), str(row.id)),
@@ -163,9 +162,9 @@ def _view(row: Row[Any], tries: Sequence[Row[Any]], counted: tuple[Counted, ...]
         psp_retries=bool(row.psp_retries),
         has_mandate=row.has_mandate,
         method=stored.method if stored else "unknown",
-        network=stored and stored.network,
-        country=stored and stored.country,
-        instrument_key=stored and stored.instrument_key,
+        network=stored.network if stored else None,
+        country=stored.country if stored else None,
+        instrument_key=stored.instrument_key if stored else None,
         opened_at=row.opened_at,
         asked_at=row.asked_at,
         messages=row.messages,

@@ -251,6 +251,8 @@ guard_counters = Table(
     text("initiator"),  # merchant or customer: schemes count them apart
     text("state"),
     instant("counted_at"),
+    text("network_decline_code", required=False),
+    text("network_advice_code", required=False),
     Index(
         "ix_guard_counters_instrument",
         "psp",
