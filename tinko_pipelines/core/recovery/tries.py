@@ -24,7 +24,8 @@ from tinko_pipelines.core.settings import get_settings
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A row of `attempt_views`, its columns in their order. `said`: what its PSP told of a failure that has no class yet."""
+    """A row of `attempt_views`, its columns in their order. `said`: what its PSP told of a failure
+    that has no class yet."""
 
     obligation_id: uuid.UUID
     id: uuid.UUID
