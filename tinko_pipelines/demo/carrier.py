@@ -67,7 +67,8 @@ def carrier() -> Iterator[Carrier]:
 
 
 def _settle_in(parent: int) -> None:
-    die_with_parent(parent, signal.SIGTERM)
+    # Dagster takes SIGTERM for an interrupt, which ends a run and not this process
+    die_with_parent(parent, signal.SIGKILL)
     # the terminal's Ctrl-C is for the world, which ends this
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
