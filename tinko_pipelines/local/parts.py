@@ -171,7 +171,7 @@ PARTS: Sequence[Part] = (
             *(f"--host={HOST}", f"--port={stack.ports.dagster_code}", "--location-name=tinko"),
             "--use-python-environment-entry-point",
         ),
-        probe=lambda stack: probes.tcp(stack.ports.dagster_code),
+        probe=lambda stack: probes.code_server(stack.ports.dagster_code),
         # time for a batch to end; it is safe to kill, so no more than that
         stop_seconds=5.0,
         seconds=180.0,

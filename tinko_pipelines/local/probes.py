@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -41,15 +40,23 @@ def http(port: int, path: str) -> Probe:
     return probe
 
 
-def tcp(port: int) -> Probe:
-    """Ready when something accepts connections on the port."""
+def code_server(port: int) -> Probe:
+    """Ready when Dagster's gRPC server says that it serves: it has loaded the definitions then, and
+    is not somebody else on its port."""
 
     def probe() -> str | None:
-        try:
-            with socket.create_connection((HOST, port), timeout=_TIMEOUT):
-                return None
-        except OSError as error:
-            return f"port {port} does not answer ({error.strerror or error})"
+        # a part of a second that only `tinko up` has to pay
+        import grpc  # noqa: PLC0415
+        from grpc_health.v1 import health_pb2, health_pb2_grpc  # noqa: PLC0415
+
+        asked = health_pb2.HealthCheckRequest(service="DagsterApi")
+        with grpc.insecure_channel(f"{HOST}:{port}", [("grpc.enable_http_proxy", 0)]) as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(asked, timeout=_TIMEOUT)
+            except grpc.RpcError as error:
+                return f"port {port} does not answer ({error.code().name})"
+        serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+        return None if serving else f"the code server on port {port} does not serve yet"
 
     return probe
 

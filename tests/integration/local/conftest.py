@@ -26,21 +26,10 @@ def serve(tmp_path_factory):
         yield start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def free_port():
-    """Ports that nobody listens on, a new one at each call."""
-    given = set()
-
-    def take(*, block=1):
-        port = ports.free_port()
-        while given & set(range(port, port + block)) or not all(
-            ports.is_free(one) for one in range(port, port + block)
-        ):
-            port += 1
-        given.update(range(port, port + block))
-        return port
-
-    return take
+    """Ports that nobody listens on, a new one at each call, kept from the other test processes."""
+    return ports.free_port
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tinko_pipelines.local.ports import Ports
 @pytest.fixture(scope="module")
 def store(tmp_path_factory, free_port):
     data = tmp_path_factory.mktemp("s3")
-    ports = Ports(s3=free_port(block=9))
+    ports = Ports(s3=free_port(name="s3"))
     env = {**os.environ, **s3.environment("TINKOTEST", "secret")}
     (data / "d").mkdir()
     server = Server(
