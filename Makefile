@@ -12,7 +12,8 @@ OBLIGATIONS ?= 2000
 DAYS ?= 21
 NAME ?=
 TESTS ?= tests
-WORKERS ?= 2
+# one waits for the stack it watches more than it computes: three keep two cores busy
+WORKERS ?= 3
 JOBS ?= 2
 
 # nothing of ours calls home
