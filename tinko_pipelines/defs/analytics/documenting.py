@@ -43,7 +43,6 @@ def dbt_docs(platform: Platform, clickhouse: ClickHouseResource) -> dg.Materiali
 documentation = dg.define_asset_job(
     "documentation",
     selection=[PAGE],
-    executor_def=dg.in_process_executor,
     description="dbt's pages about the marts as they are defined and built now.",
 )
 

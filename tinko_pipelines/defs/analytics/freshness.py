@@ -52,7 +52,6 @@ def _passed(why: str) -> dg.AssetCheckResult:
 freshness_job = dg.define_asset_job(
     "freshness",
     selection=dg.AssetSelection.checks(FRESH),
-    executor_def=dg.in_process_executor,
     description="Whether what the marts stand on is fresh.",
 )
 

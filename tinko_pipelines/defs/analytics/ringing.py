@@ -23,7 +23,6 @@ analytics = dg.define_asset_job(
     "analytics",
     # right after the carry every source is fresh
     selection=dg.AssetSelection.groups(GROUP) - dg.AssetSelection.checks(FRESH),
-    executor_def=dg.in_process_executor,
     description="The ledger to ClickHouse and the lake, dbt on it, and the comparison of both.",
 )
 
@@ -31,7 +30,6 @@ analytics = dg.define_asset_job(
 carry = dg.define_asset_job(
     "carry",
     selection=dg.AssetSelection.assets(carry_to_clickhouse).without_checks(),
-    executor_def=dg.in_process_executor,
     description="What moved in the ledger to ClickHouse, in a small batch, and no mart.",
 )
 

@@ -134,7 +134,6 @@ archive_job = dg.define_asset_job(
     "archive",
     selection=ASSETS,
     partitions_def=monthly,
-    executor_def=dg.in_process_executor,
     tags={"dagster/max_runtime": str(MOST_SECONDS)},
     description="A closed month of the large tables to S3; held back while anything is open.",
 )

@@ -34,7 +34,6 @@ heal_job = dg.define_asset_job(
     "heal",
     selection=dg.AssetSelection.assets(*_keys([*RECORDS, *SETTLED])),
     partitions_def=daily,
-    executor_def=dg.in_process_executor,
     description="List a day at the PSPs: heal what webhooks missed, and keep what was paid,"
     " refunded, disputed, settled and paid out.",
 )
@@ -43,7 +42,6 @@ watch_job = dg.define_asset_job(
     selection=dg.AssetSelection.checks(
         *(dg.AssetCheckKey(key(psp, DayKind.PAYMENT), name) for psp in Psp for name in CHECKS)
     ),
-    executor_def=dg.in_process_executor,
     description="Whether webhooks still come, by what the PSPs and the inbox say now.",
 )
 

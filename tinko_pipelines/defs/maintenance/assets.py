@@ -38,7 +38,6 @@ def partitions_ahead(platform: Platform) -> dg.AssetCheckResult:
 maintain = dg.define_asset_job(
     "maintain",
     selection=["partitions"],
-    executor_def=dg.in_process_executor,
     description="Partitions ahead of need.",
 )
 

@@ -17,7 +17,6 @@ ALWAYS = {"ops": {name: {"config": {"always": True}} for name in CHECKED}}
 quality_job = dg.define_asset_job(
     "quality",
     selection=[*CHECKED, "quarantine"],
-    executor_def=dg.in_process_executor,
     description="Rows since the last check against their suites, whatever their number.",
 )
 
@@ -49,7 +48,6 @@ def let_entries_back(config: Entries, platform: Platform) -> int:
 
 
 @dg.job(
-    executor_def=dg.in_process_executor,
     description="Let rows out of the quarantine, by id or by the check that holds them.",
 )
 def replay_quarantine() -> None:

@@ -23,14 +23,12 @@ reconcile = dg.define_asset_job(
     "reconcile",
     selection=["checked_listings", *RECONCILIATIONS, "settlements", "reconciliation_report"],
     partitions_def=daily,
-    executor_def=dg.in_process_executor,
     description="What was listed, checked; a day's books and those of the window before it; what"
     " settled; the report.",
 )
 repair = dg.define_asset_job(
     "repair",
     selection=["finding_repairs"],
-    executor_def=dg.in_process_executor,
     description="Repairs of findings that somebody asked for.",
 )
 

@@ -2,8 +2,6 @@
 
 import dagster as dg
 
-# a run takes a batch and starts in seconds: its steps share one process (DESIGN.md section 6)
-in_process = dg.in_process_executor
 # of what waits for one of the two places: debts before listings and books, which are long and can
 # wait. It starves nobody: runs of a sensor begin at least 15 s apart
 FIRST = {"dagster/priority": "10"}
@@ -11,28 +9,24 @@ FIRST = {"dagster/priority": "10"}
 recover = dg.define_asset_job(
     "recover",
     selection=["events", "failures", "cases", "decisions"],
-    executor_def=in_process,
     tags=FIRST,
     description="Inbox to decision.",
 )
 charge = dg.define_asset_job(
     "charge",
     selection=["attempts"],
-    executor_def=in_process,
     tags=FIRST,
     description="Due attempts.",
 )
 resolve = dg.define_asset_job(
     "resolve",
     selection=["attempt_outcomes"],
-    executor_def=in_process,
     tags=FIRST,
     description="Attempts whose outcome is not known.",
 )
 notify = dg.define_asset_job(
     "notify",
     selection=["payer_messages"],
-    executor_def=in_process,
     tags=FIRST,
     description="The outbox.",
 )
