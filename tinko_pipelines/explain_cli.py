@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from tinko_pipelines.core.recovery.explain import Explanation
 
+# whose limits a decision is made again by, where they are not known to be its own
+NOT_ITS_OWN = {"submission": "those that the attempt was sent on", "today": "today's"}
+
 app = typer.Typer(help="Why something was done.", no_args_is_help=True)
 
 
@@ -81,6 +84,11 @@ def _decision(found: Explanation, console: Console) -> None:
     console.print(f"  policy version {row.policy_version}")
     if said.get("rule"):
         console.print(f"  rule {said['rule']}")
+    if found.limits in NOT_ITS_OWN:
+        console.print(
+            "  decided before decisions kept their limits and calendars: made again by"
+            f" {NOT_ITS_OWN[found.limits]}, which may differ"
+        )
     if view is None:
         return
     console.print(f"  tries known: {len(view.attempts)}")

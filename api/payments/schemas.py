@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tinko_pipelines.core.recovery.explain import Whose
+
 
 class Read(BaseModel):
     model_config = ConfigDict(from_attributes=True)
@@ -199,6 +201,10 @@ class Explanation(Read):
     policy_version: int | None
     decided_at: datetime | None
     known: Any = Field(description="the case as it was seen when it was decided")
+    decision_limits: Whose | None = Field(
+        description="whose limits the decision is made again by: its own, or, of one that was made"
+        " before decisions kept theirs, the attempt's or today's, which may differ"
+    )
     decision: Replayed | None
     evidence: Any = Field(description="facts, limits with their sources, and the verdict on them")
     verdict: Replayed | None

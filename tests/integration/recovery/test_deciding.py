@@ -139,17 +139,19 @@ def test_a_pass_writes_each_decision_with_all_it_was_made_on(desk):
         ("retrying", end, ["soft"])
     ]
     decisions = desk.rows(
-        "select d.policy_version_id, d.action, d.act_at, d.reasons, d.inputs, a.scheduled_at"
+        "select d.policy_version_id, d.action, d.act_at, d.reasons, d.inputs,"
+        " cast(g.rows as jsonb), a.scheduled_at"
         " from decisions as d inner join attempts as a on a.decision_id = d.id"
+        " inner join guard_limits as g on g.digest = d.inputs ->> 'limits'"
     )
     assert len(decisions) == 3
-    for version_id, action, at, reasons, inputs, scheduled_at in decisions:
+    for version_id, action, at, reasons, inputs, limits, scheduled_at in decisions:
         assert inputs["policy_version_id"] == str(version_id)
         with unit_of_work(desk.database.worker) as connection:
             policy = policy_version(connection, desk.org_id, version_id).policy
-            known = read_inputs(inputs, policy.model_dump(mode="json"))
+            known = read_inputs(inputs, policy.model_dump(mode="json"), limits)
             rules = rules_of(connection, desk.org_id, known.rules)
-        again = replay_decision(known, rules, None)
+        again = replay_decision(known, rules)
         assert to_json(again) == stored_answer(action, at, reasons)
         assert again.tags == ("soft",)
         assert at == scheduled_at

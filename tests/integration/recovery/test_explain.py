@@ -81,6 +81,9 @@ def test_the_same_rows_give_the_same_answers(shop, made, monkeypatch):
         ("update attempts set evidence = evidence - 'facts' where id = :id", "verdict"),
         ("update guard_limits set rows = replace(rows, '\"limit\":', '\"limit\":1')", "verdict"),
         ("delete from guard_limits where :id is not null", "verdict"),
+        ("delete from guard_limits where :id is not null", "decision"),
+        ("update decisions set inputs = jsonb_set(inputs, '{limits}', '\"none\"')"
+         " where id = (select decision_id from attempts where id = :id)", "decision"),
         ("update decisions set inputs = jsonb_set(inputs, '{view,obligation_state}', '\"paid\"')"
          " where id = (select decision_id from attempts where id = :id)", "decision"),
         ("update decisions set act_at = act_at + interval '1 microsecond'"

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinko_pipelines.core.canonical import dumps
+from tinko_pipelines.core.guards import calendar_kinds
 from tinko_pipelines.core.guards.banking_days import holidays_of, is_banking_day, next_banking_day
 from tinko_pipelines.core.guards.evaluate import evaluate, next_allowed
-from tinko_pipelines.core.guards.evidence import evidence_of, read_evidence
+from tinko_pipelines.core.guards.evidence import evidence_of, limits_of, read_evidence
 from tinko_pipelines.core.guards.model import UNRESOLVED, Counted, Facts, LastFailure
-from tinko_pipelines.core.guards.rows import limits
+from tinko_pipelines.core.guards.rows import limit, limits
 
 INDIA, NEW_YORK = ZoneInfo("Asia/Kolkata"), ZoneInfo("America/New_York")
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
@@ -235,6 +236,25 @@ FACTS = st.builds(
     notice_delivered_at=st.sampled_from([None, NOW - 2 * DAY]),
     timed_out_at=st.sampled_from([None, NOW - 2 * DAY]),
 )  # fmt: skip
+
+
+def test_limits_kept_over_the_turn_of_a_year_answer_as_the_calendar_did(monkeypatch):
+    since, until = india(2026, 12, 20), india(2027, 1, 20)
+    kept = limits_of(MANDATE, since, until)
+    hours = [since + n * HOUR for n in range(0, 31 * 24, 6)]
+    known = [evaluate(MANDATE, at) for at in hours]
+    monkeypatch.setattr(calendar_kinds, "holidays_of", lambda *_: frozenset())
+    assert [evaluate(MANDATE, at) for at in hours] != known
+    rows = [limit(one) for one in json.loads(kept.text)]
+    assert [evaluate(MANDATE, at, rows) for at in hours] == known
+
+
+def test_limits_of_a_stretch_are_those_of_its_years():
+    assert limits_of(MANDATE, NOW, NOW) == limits_of(
+        replace(MANDATE, amount=7), NOW, NOW + 18 * DAY
+    )
+    assert limits_of(MANDATE, NOW, NOW) != limits_of(MANDATE, NOW, NOW + 120 * DAY)
+    assert limits_of(CARD, NOW, NOW) == limits_of(CARD, NOW, NOW + 120 * DAY)
 
 
 @given(FACTS, st.integers(0, 20 * 86400))

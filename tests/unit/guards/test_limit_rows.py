@@ -158,10 +158,10 @@ def test_an_operators_bad_file_is_named(operators, text):
 
 
 def test_a_row_written_as_evidence_is_the_same_row():
-    at = datetime(2026, 9, 12, 6, tzinfo=UTC)
+    since, until = datetime(2026, 9, 12, 6, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC)
     for one in limits():
-        again = limit(json.loads(one.document(at)))
-        assert again.document(at) == one.document(at)
+        again = limit(json.loads(one.document(since, until)))
+        assert again.document(since, until) == one.document(since, until)
         assert (again.scope, again.since, again.until) == (one.scope, one.since, one.until)
 
 

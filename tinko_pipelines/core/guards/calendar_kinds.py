@@ -107,7 +107,7 @@ def before_cycle_end(facts: Facts, at: datetime, params: BeforeCycleEnd) -> Answ
 
 class BankingDay(Local):
     """Days on which the banks of `country` are open. `closed`: their holidays, as they were known
-    when an attempt was allowed; without it the `holidays` library is asked."""
+    when an attempt was decided or allowed; without it the `holidays` library is asked."""
 
     country: str
     subdivision: str | None = None
@@ -122,23 +122,24 @@ class BankingDay(Local):
             raise ValueError(str(error)) from None
         return self
 
-    def closed_around(self, at: datetime) -> frozenset[date]:
-        """The holidays that may matter for an attempt at `at`."""
+    def closed_between(self, since: datetime, until: datetime) -> frozenset[date]:
+        """The holidays that may matter to an attempt in [since, until]: those of whole years."""
         if self.closed is not None:
             return frozenset(map(date.fromisoformat, self.closed))
-        local = at.astimezone(ZoneInfo(self.timezone))
-        latest = local + timedelta(hours=self.debit_after_hours, days=LONGEST_CLOSURE)
-        years = range(local.year, latest.year + 1)
+        zone = ZoneInfo(self.timezone)
+        latest = until.astimezone(zone) + timedelta(
+            hours=self.debit_after_hours, days=LONGEST_CLOSURE
+        )
+        years = range(since.astimezone(zone).year, latest.year + 1)
         return frozenset().union(
             *(holidays_of(self.country, self.subdivision, year) for year in years)
         )
 
-    def fixed(self, at: datetime) -> BankingDay:
-        """The same with its holidays written down: what an attempt's evidence keeps, so that a
-        newer library does not change the answer."""
-        return self.model_copy(
-            update={"closed": [day.isoformat() for day in sorted(self.closed_around(at))]}
-        )
+    def fixed(self, since: datetime, until: datetime) -> BankingDay:
+        """The same with its holidays written down, for attempts in [since, until]: what is kept,
+        so that a newer library does not change the answer."""
+        closed = sorted(self.closed_between(since, until))
+        return self.model_copy(update={"closed": [day.isoformat() for day in closed]})
 
 
 def banking_day(facts: Facts, at: datetime, params: BankingDay) -> Answer:
@@ -146,7 +147,7 @@ def banking_day(facts: Facts, at: datetime, params: BankingDay) -> Answer:
     zone = ZoneInfo(params.timezone)
     debit = debit_at(facts, at, params.debit_after_hours)
     day = debit.astimezone(zone).date()
-    closed = params.closed_around(at)
+    closed = params.closed_between(at, at)
     if is_banking_day(day, closed, params.saturdays_off):
         return YES
     opens = next_banking_day(day, closed, params.saturdays_off)

@@ -1,19 +1,22 @@
-"""What an attempt was allowed on, written down so that the verdict can be made again from it."""
+"""What an attempt was allowed on, written down so that the verdict can be made again from it; and
+the limits of a decision, for the same reason."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 from tinko_pipelines.core.canonical import dumps, from_plain, to_json
+from tinko_pipelines.core.guards.calendar_kinds import BankingDay
 from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
 from tinko_pipelines.core.guards.model import Facts
-from tinko_pipelines.core.guards.rows import Limit, covering, limit
+from tinko_pipelines.core.guards.rows import Book, Limit, covering, limit
 
 # equal values are written alike: whatever their zone, instants are written in UTC
 _once = lru_cache(maxsize=10_000)(to_json)
@@ -48,20 +51,48 @@ class Written:
     limits: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Whole rows of limits in canonical JSON, and the digest (SHA-256, hex) they are kept under."""
+
+    digest: str
+    text: str
+
+
+def limits_of(
+    facts: Facts, since: datetime, until: datetime, rows: Sequence[Limit] | Book | None = None
+) -> Kept:
+    """Those of `rows`, of limits.yaml where none are given, that speak of an attempt with `facts`,
+    with all that they ask of a calendar between two instants. The same text for many attempts."""
+    first, last = since.astimezone(UTC).date(), until.astimezone(UTC).date()
+    texts = [
+        _dated(one.text, first, last) if isinstance(one.params, BankingDay) else one.text
+        for one in covering(facts, rows)
+    ]
+    return _kept(f"[{','.join(texts)}]")
+
+
 def evidence_of(facts: Facts, at: datetime, verdict: Verdict) -> Written:
     """What an attempt keeps: instant, facts, limits, verdict. Parts that are the same for many
     attempts are not written anew for each."""
-    limits = f"[{','.join([row.document(at) for row in covering(facts)])}]"
-    digest = _digest(limits)
+    limits = limits_of(facts, at, at)
     counted = ",".join([_once(one) for one in facts.counted])
-    said = _facts(_shared(facts)) % (facts.amount, counted, dumps(facts.instrument_key))
-    document = f'{{"at":{_once(at)},"facts":{said},"limits":"{digest}","verdict":{_once(verdict)}}}'
-    return Written(document, digest, limits)
+    known = _facts(_shared(facts)) % (facts.amount, counted, dumps(facts.instrument_key))
+    said = f'"facts":{known},"limits":"{limits.digest}","verdict":{_once(verdict)}'
+    return Written(f'{{"at":{_once(at)},{said}}}', limits.digest, limits.text)
 
 
 @lru_cache(maxsize=1000)
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _kept(text: str) -> Kept:
+    return Kept(hashlib.sha256(text.encode()).hexdigest(), text)
+
+
+@lru_cache(maxsize=1000)
+def _dated(text: str, first: date, last: date) -> str:
+    """The row that `text` says, with the holidays of those days (UTC), both whole."""
+    since = datetime.combine(first, time(), UTC)
+    until = datetime.combine(last + timedelta(days=1), time(), UTC)
+    return limit(json.loads(text)).document(since, until)
 
 
 @lru_cache(maxsize=10_000)

@@ -123,11 +123,11 @@ class Limit:
                 return False
         return True
 
-    def document(self, at: datetime) -> str:
-        """`text` for the evidence of an attempt at `at`: with the holidays of those days."""
+    def document(self, since: datetime, until: datetime) -> str:
+        """`text` as it is kept for attempts in [since, until]: with the holidays of those days."""
         if not isinstance(self.params, calendar_kinds.BankingDay):
             return self.text
-        return dumps({**self.written, "params": _plain(self.params.fixed(at))})
+        return dumps({**self.written, "params": _plain(self.params.fixed(since, until))})
 
 
 def _plain(params: Params) -> dict[str, Any]:

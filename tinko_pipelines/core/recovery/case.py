@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
@@ -85,10 +85,14 @@ class CaseView:
     customer_tags: tuple[str, ...] = ()
     merchant_country: str | None = None
     merchant_category: str | None = None
+    # of the place, where its windows may ask for them; None: the `holidays` library is asked
+    bank_holidays: tuple[date, ...] | None = None
 
     @property
     def place(self) -> Place:
-        return place_of(self.org_timezone, self.payer_country, self.country)
+        return place_of(
+            self.org_timezone, self.payer_country, self.country, closed=self.bank_holidays
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tinko_pipelines.core.failures.taxonomy import RetryAdvice
-from tinko_pipelines.core.guards.rows import Limit
+from tinko_pipelines.core.guards.rows import Book, Limit
 from tinko_pipelines.core.ledger.states import COLLECTIBLE, OPEN_ATTEMPTS, AttemptState
 from tinko_pipelines.core.psp.types import Actor
 from tinko_pipelines.core.recovery.case import (
@@ -51,7 +51,7 @@ def decide(
     policy: Policy,
     now: datetime,
     rules: RuleSet = NO_RULES,
-    limits: Sequence[Limit] | None = None,
+    limits: Sequence[Limit] | Book | None = None,
 ) -> Decision:
     """What happens next with `case` at business time `now`.
 
@@ -79,7 +79,7 @@ class _Deciding:
     policy: Policy
     now: datetime
     ruling: Ruling
-    limits: Sequence[Limit] | None = None
+    limits: Sequence[Limit] | Book | None = None
 
     def answer(self) -> Decision:
         ruling = self.ruling

@@ -7,7 +7,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,10 +17,13 @@ from tinko_pipelines.core.canonical import to_plain
 from tinko_pipelines.core.clock import Clock, FixedClock
 from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.queries import query
+from tinko_pipelines.core.guards.evidence import Kept
+from tinko_pipelines.core.guards.rows import book
 from tinko_pipelines.core.ids import new_id
 from tinko_pipelines.core.ledger.states import CASE_TRANSITIONS, CaseState, sources
 from tinko_pipelines.core.notifications.channels import ChannelName
 from tinko_pipelines.core.notifications.outbox import enqueue_payment_link
+from tinko_pipelines.core.recovery import inputs
 from tinko_pipelines.core.recovery.case import Action, Decision
 from tinko_pipelines.core.recovery.deadline import GRACE, ends_at
 from tinko_pipelines.core.recovery.decide import LOOK_AGAIN, decide
@@ -61,6 +64,7 @@ class Made:
     case: Loaded
     policy: Policy
     rules: RuleSet
+    limits: Kept
     answer: Decision
 
 
@@ -92,24 +96,28 @@ def _decide_all(
     connection: Connection, cases: Sequence[Loaded], now: datetime
 ) -> tuple[list[Made], list[Loaded]]:
     """Decide each; those that raise are told apart, so that one cannot hold up the others."""
-    pinned = Pinned(connection, [one.row.org_id for one in cases])
+    pinned, rows = Pinned(connection, [one.row.org_id for one in cases]), book()
     made: list[Made] = []
     broken: list[Loaded] = []
     for case in cases:
         try:
             policy, rules = pinned.policy(case.row), pinned.rules(case.row)
-            answer = decide(case.view, policy, now, rules)
+            view = inputs.with_holidays(case.view, policy, rules, now)
+            limits = inputs.limits_until_the_end(view, policy, now, rows)
+            answer = decide(view, policy, now, rules, rows)
         except Exception:
             log.exception("case %s could not be decided", case.row.id)
             broken.append(case)
         else:
-            made.append(Made(new_id(now), case, policy, rules, answer))
+            known = replace(case, view=view)
+            made.append(Made(new_id(now), known, policy, rules, limits, answer))
     return made, broken
 
 
 def _write(connection: Connection, made: Sequence[Made], now: datetime) -> None:
     """The decisions and what follows, each kind in one round trip."""
     steps = {
+        ("guards", "keep_limits"): _kept(made, now),
         ("recovery", "store_decision"): [_decision(one, now) for one in made],
         ("ledger", "cancel_scheduled"): [
             {"obligation_id": one.case.row.obligation_id, "now": now}
@@ -136,16 +144,16 @@ def _write(connection: Connection, made: Sequence[Made], now: datetime) -> None:
             connection.execute(query(*name), values)
 
 
+def _kept(made: Sequence[Made], now: datetime) -> list[dict[str, Any]]:
+    """The limits they were made on, each list once."""
+    limits = {one.limits.digest: one.limits.text for one in made}
+    return [{"digests": list(limits), "limits": list(limits.values()), "now": now}]
+
+
 def _decision(one: Made, now: datetime) -> dict[str, Any]:
     """The row of a decision: `inputs` is all that decide() was given, to be replayed."""
     row, answer = one.case.row, one.answer
     said = to_plain(answer)
-    inputs = {
-        "policy_version_id": row.policy_version_id,
-        "rules": one.rules.versions,
-        "now": now,
-        "view": one.case.view,
-    }
     return {
         "id": one.id,
         "org_id": row.org_id,
@@ -155,7 +163,7 @@ def _decision(one: Made, now: datetime) -> dict[str, Any]:
         "action": answer.action.value,
         "act_at": answer.at,
         "reasons": json.dumps({name: said[name] for name in said.keys() - {"action", "at"}}),
-        "inputs": json.dumps(to_plain(inputs)),
+        "inputs": inputs.document(one.case.view, row.policy_version_id, one.rules, now, one.limits),
         "now": now,
     }
 

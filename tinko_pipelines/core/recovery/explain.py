@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -27,15 +28,26 @@ from tinko_pipelines.core.recovery.replay import (
 )
 
 
+class Whose(StrEnum):
+    """Whose limits a decision is made again by. Until November 2026 a decision kept none of its
+    own, nor the bank holidays it knew: it is held against the nearest there is, and may differ."""
+
+    DECISION = "decision"
+    SUBMISSION = "submission"
+    TODAY = "today"
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`decision` None: nobody decided it (it is not ours); `verdict` None: nothing was sent.
 
-    `view` and `evidence` are what each was made on, None where it cannot be read any more.
+    `view` and `evidence` are what each was made on, None where it cannot be read any more;
+    `limits` whose the decision was made again by.
     """
 
     attempt: Row[Any]
     view: CaseView | None
+    limits: Whose | None
     decision: Replay | None
     evidence: Evidence | None
     verdict: Replay | None
@@ -49,8 +61,8 @@ class Explanation:
 def explain_attempt(connection: Connection, attempt_id: uuid.UUID) -> Explanation:
     """Replay the decision behind an attempt, and the verdict that let it be sent.
 
-    Both are made from stored rows alone: the case as it was seen, the policy and rule versions it
-    was decided under, the facts and limits it was allowed on. Raises NotFound.
+    Both are made from stored rows alone: the case as it was seen, the policy and rule versions
+    and the limits it was decided under, the facts and limits it was allowed on. Raises NotFound.
     """
     attempt = connection.execute(query("explain", "attempt"), {"id": attempt_id}).one_or_none()
     if attempt is None:
@@ -58,7 +70,8 @@ def explain_attempt(connection: Connection, attempt_id: uuid.UUID) -> Explanatio
         raise NotFound(f"there is no attempt {attempt_id}")
     evidence, verdict = _verdict(attempt.evidence)
     view, decision = _decision(connection, attempt, evidence)
-    return Explanation(attempt, view, decision, evidence, verdict)
+    limits = None if decision is None else _whose(attempt, evidence)
+    return Explanation(attempt, view, limits, decision, evidence, verdict)
 
 
 def _verdict(document: Mapping[str, Any] | None) -> tuple[Evidence | None, Replay | None]:
@@ -74,20 +87,24 @@ def _verdict(document: Mapping[str, Any] | None) -> tuple[Evidence | None, Repla
 def _decision(
     connection: Connection, attempt: Row[Any], evidence: Evidence | None
 ) -> tuple[CaseView | None, Replay | None]:
-    """By the limits that are stored with the attempt; one that was not sent has none yet, and is
-    held against today's."""
     if attempt.decision_id is None:
         return None, None
     stored = stored_answer(attempt.action, attempt.act_at, attempt.reasons)
     view = None
     try:
-        inputs = read_inputs(attempt.inputs, attempt.policy)
+        inputs = read_inputs(attempt.inputs, attempt.policy, attempt.limits)
         view = inputs.view
         rules = rules_of(connection, attempt.org_id, inputs.rules)
-        limits = None if evidence is None else evidence.rows
-        return view, Replay(stored, to_json(replay_decision(inputs, rules, limits)))
+        instead = None if evidence is None else evidence.rows
+        return view, Replay(stored, to_json(replay_decision(inputs, rules, instead)))
     except (ValueError, TinkoError) as error:
         return view, broken(stored, error)
+
+
+def _whose(attempt: Row[Any], evidence: Evidence | None) -> Whose:
+    if "limits" in attempt.inputs:
+        return Whose.DECISION
+    return Whose.TODAY if evidence is None else Whose.SUBMISSION
 
 
 def as_document(one: Explanation) -> dict[str, Any]:
@@ -105,6 +122,7 @@ def as_document(one: Explanation) -> dict[str, Any]:
         "policy_version": attempt.policy_version,
         "decided_at": to_plain(attempt.decided_at),
         "known": to_plain(one.view),
+        "decision_limits": to_plain(one.limits),
         "decision": _compared(one.decision),
         "evidence": attempt.evidence,
         "verdict": _compared(one.verdict),

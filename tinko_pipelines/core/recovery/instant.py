@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tinko_pipelines.core.guards.evaluate import next_allowed
 from tinko_pipelines.core.guards.model import Facts
-from tinko_pipelines.core.guards.rows import Limit
+from tinko_pipelines.core.guards.rows import Book, Limit
 from tinko_pipelines.core.recovery.places import Place
 from tinko_pipelines.core.recovery.windows import Window, next_open
 
@@ -32,7 +32,7 @@ def first_agreed(
     facts: Facts,
     at: datetime,
     until: datetime,
-    limits: Sequence[Limit] | None = None,
+    limits: Sequence[Limit] | Book | None = None,
 ) -> Agreed:
     """The first instant in [at, until] that is inside `windows` and that every guard allows.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import zoneinfo
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -22,11 +24,16 @@ _ALL_SATURDAYS = frozenset(range(1, 6))
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """IANA names, and the ISO 3166 country whose bank holidays count (None: weekends only)."""
+    """IANA names, and the ISO 3166 country whose bank holidays count (None: weekends only).
+
+    `closed`: those holidays, as they were known when a decision was made; without it the
+    `holidays` library is asked.
+    """
 
     org_timezone: str = "UTC"
     payer_timezone: str | None = None
     country: str | None = None
+    closed: frozenset[date] | None = None
 
     def zone(self, wanted: str) -> ZoneInfo:
         """`wanted` is `org`, `payer` (the organisation's where the payer's is not known) or an
@@ -35,14 +42,24 @@ class Place:
             wanted = self.payer_timezone or "org"
         return ZoneInfo(self.org_timezone if wanted == "org" else wanted)
 
+    def last_banking_day(self, year: int, month: int) -> date:
+        """The last day of the month on which banks are open."""
+        return last_banking_day(year, month, self.country, self.closed)
 
-def place_of(org_timezone: str, payer_country: str | None, instrument_country: str | None) -> Place:
+
+def place_of(
+    org_timezone: str,
+    payer_country: str | None,
+    instrument_country: str | None,
+    closed: Collection[date] | None = None,
+) -> Place:
     """The place of a debt. Where the payer lives is only what was said of the payer; whose banks
     are open may also be learnt from the card."""
     return Place(
         org_timezone=org_timezone,
         payer_timezone=timezone_of(payer_country),
         country=payer_country or instrument_country,
+        closed=None if closed is None else frozenset(closed),
     )
 
 
@@ -88,14 +105,30 @@ def _zones_by_country() -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=4096)
-def last_banking_day(year: int, month: int, country: str | None) -> date:
+def bank_holidays(country: str | None, first: date, last: date) -> tuple[date, ...]:
+    """The holidays, in order, of the months from that of `first` to that of `last`: all that
+    last_banking_day() may ask for any of them. None where they are not known."""
+    begin, end = first.replace(day=1), _month_end(last.year, last.month)
+    years = range(begin.year, end.year + 1)
+    return tuple(sorted(d for year in years for d in _closed(country, year) if begin <= d <= end))
+
+
+@lru_cache(maxsize=4096)
+def last_banking_day(
+    year: int, month: int, country: str | None, closed: frozenset[date] | None = None
+) -> date:
     """The last day of the month on which the banks of `country` are open: where its holidays are
-    not known, the last that is neither Saturday nor Sunday."""
-    day = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
-    closed = _closed(country, year)
+    not known, the last that is neither Saturday nor Sunday. `closed` None: by the library."""
+    day = _month_end(year, month)
+    if closed is None:
+        closed = _closed(country, year)
     while not is_banking_day(day, closed, _SATURDAYS_OFF.get(country or "", _ALL_SATURDAYS)):
         day -= timedelta(days=1)
     return day
+
+
+def _month_end(year: int, month: int) -> date:
+    return date(year, month, calendar.monthrange(year, month)[1])
 
 
 def _closed(country: str | None, year: int) -> frozenset[date]:

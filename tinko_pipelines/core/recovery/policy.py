@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictInt, field_validator, model_validator
 
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
 from tinko_pipelines.core.notifications.channels import ChannelName
-from tinko_pipelines.core.recovery.strategy import Backoff, ByAdvice, FailureSeen, Part, Strategy
+from tinko_pipelines.core.recovery.strategy import (
+    Backoff,
+    ByAdvice,
+    FailureSeen,
+    Part,
+    Step,
+    Strategy,
+)
 from tinko_pipelines.core.recovery.windows import Some, Window, Windows
 from tinko_pipelines.core.rules.values import Currency, Minor
 
@@ -121,6 +129,15 @@ class Policy(Part):
             if given.get(advice):
                 raise ValueError(f"{advice}: such a failure is never retried")
         return {**MAX_RETRIES, **given}
+
+    @cached_property
+    def asks_for_banking_days(self) -> bool:
+        """Whether any of its windows is of the month's last banking day."""
+        overrides = self.categories.values()
+        strategies = (self.strategy, *(one.strategy for one in overrides))
+        steps = (step for one in strategies if isinstance(one, ByAdvice) for step in one.steps)
+        named: tuple[Policy | Override | Step, ...] = (self, *overrides, *steps)
+        return any(window.last_banking_day for one in named for window in one.windows or ())
 
     def plan(self, failure: FailureSeen) -> Plan:
         """What holds for a failure, the most specific first: step, category, policy."""

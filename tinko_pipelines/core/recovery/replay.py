@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from tinko_pipelines.core.canonical import dumps, from_plain, to_json, to_plain
 from tinko_pipelines.core.errors import TinkoError
 from tinko_pipelines.core.guards.evidence import Evidence
-from tinko_pipelines.core.guards.rows import Limit
+from tinko_pipelines.core.guards.rows import Limit, limit
 from tinko_pipelines.core.recovery.case import CaseView, Decision
 from tinko_pipelines.core.recovery.decide import decide
 from tinko_pipelines.core.recovery.policy import Policy
@@ -36,22 +36,32 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class DecisionInputs:
-    """All that decide() was given. `rules` are ids and versions in force then."""
+    """All that decide() was given. `rules` are ids and versions in force then; `limits` None: it
+    was made before decisions kept theirs."""
 
     view: CaseView
     policy: Policy
     now: datetime
     rules: tuple[tuple[uuid.UUID, int], ...]
+    limits: tuple[Limit, ...] | None
 
 
-def read_inputs(inputs: Mapping[str, Any], policy: Mapping[str, Any]) -> DecisionInputs:
-    """The inputs of a row of `decisions`. Raises ValueError where they are damaged."""
+def read_inputs(
+    inputs: Mapping[str, Any],
+    policy: Mapping[str, Any],
+    limits: Sequence[Mapping[str, Any]] | None,
+) -> DecisionInputs:
+    """The inputs of a row of `decisions`, with the rows that are kept under the digest they name.
+    Raises ValueError or SettingsError where they are damaged."""
     try:
+        if "limits" in inputs and limits is None:
+            raise ValueError(f"limits {inputs['limits']} are not kept as they were")
         return DecisionInputs(
             view=from_plain(CaseView, inputs["view"]),
             policy=Policy.model_validate(policy),
             now=datetime.fromisoformat(inputs["now"]),
             rules=tuple((uuid.UUID(rule), int(version)) for rule, version in inputs["rules"]),
+            limits=None if limits is None else tuple(limit(row) for row in limits),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"this is no decision's input: {error!r}") from error
@@ -78,9 +88,11 @@ def stored_answer(action: str, act_at: datetime | None, reasons: Mapping[str, An
 
 
 def replay_decision(
-    inputs: DecisionInputs, rules: RuleSet, limits: Sequence[Limit] | None
+    inputs: DecisionInputs, rules: RuleSet, instead: Sequence[Limit] | None = None
 ) -> Decision:
-    """The decision made anew. `limits` None: by today's rows."""
+    """The decision made anew, by the limits it kept. One that kept none: by these `instead`, or
+    by today's."""
+    limits = instead if inputs.limits is None else inputs.limits
     return decide(inputs.view, inputs.policy, inputs.now, rules, limits)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.recovery.case import Action, AttemptView, CaseView
-from tinko_pipelines.core.recovery.windows import Window
+from tinko_pipelines.core.recovery.windows import PRESETS, Window
 from tinko_pipelines.core.rules import vocabulary
 from tinko_pipelines.core.rules.actions import (
     AskPayer,
@@ -118,6 +118,15 @@ def _moment(
     if isinstance(action, Wait):
         return (Action.WAIT, at, None) if at is not None and at > now else (None, None, None)
     return Action.RETRY, at, None
+
+
+def ask_for_banking_days(rules: RuleSet) -> bool:
+    """Whether any of them waits for a window that is of the month's last banking day."""
+    return any(
+        isinstance(action, NextWindow) and "last_banking_day" in PRESETS.get(action.window, {})
+        for rule in rules
+        for action in rule.body.then
+    )
 
 
 def _windows(action: NextWindow) -> tuple[Window, ...] | None:

@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from tinko_pipelines.core.recovery.places import Place, is_timezone, last_banking_day
+from tinko_pipelines.core.recovery.places import Place, is_timezone
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 Preset = Literal["daily", "business_hours", "weekends", "paydays"]
@@ -135,7 +135,7 @@ class Window(_Part):
             raise ValueError(f"no month of {list(months)} has a day {', '.join(map(str, days))}")
         return days
 
-    def on(self, day: date, country: str | None = None) -> bool:
+    def on(self, day: date, place: Place) -> bool:
         """Whether the window names this local date."""
         if self.days is not None and _WEEKDAYS[day.weekday()] not in self.days:
             return False
@@ -147,7 +147,7 @@ class Window(_Part):
                 return True
         elif not self.last_banking_day:
             return True
-        return self.last_banking_day and day == last_banking_day(day.year, day.month, country)
+        return self.last_banking_day and day == place.last_banking_day(day.year, day.month)
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
@@ -160,9 +160,7 @@ Windows = Annotated[tuple[Window, ...], Field(max_length=8), Some]
 
 def is_open(windows: Sequence[Window], at: datetime, place: Place) -> bool:
     """Whether `at` is inside one of `windows`; no windows are always open."""
-    return not windows or any(
-        _inside(one, at, place.zone(one.timezone), place.country) for one in windows
-    )
+    return not windows or any(_inside(one, at, place) for one in windows)
 
 
 def next_open(windows: Sequence[Window], at: datetime, place: Place) -> datetime | None:
@@ -172,35 +170,36 @@ def next_open(windows: Sequence[Window], at: datetime, place: Place) -> datetime
     """
     if is_open(windows, at, place):
         return at
-    openings = [_opening(one, at, place.zone(one.timezone), place.country) for one in windows]
+    openings = [_opening(one, at, place) for one in windows]
     return min((one for one in openings if one is not None), default=None)
 
 
-def _inside(window: Window, at: datetime, zone: ZoneInfo, country: str | None) -> bool:
-    local = at.astimezone(zone)
+def _inside(window: Window, at: datetime, place: Place) -> bool:
+    local = at.astimezone(place.zone(window.timezone))
     clock, today = local.hour * 60 + local.minute, local.date()
     for start, end in window.spans:
         if start < end:
-            if start <= clock < end and window.on(today, country):
+            if start <= clock < end and window.on(today, place):
                 return True
-        elif (clock >= start and window.on(today, country)) or (
-            clock < end and window.on(today - _DAY, country)
+        elif (clock >= start and window.on(today, place)) or (
+            clock < end and window.on(today - _DAY, place)
         ):
             return True
     return False
 
 
-def _opening(window: Window, at: datetime, zone: ZoneInfo, country: str | None) -> datetime | None:
+def _opening(window: Window, at: datetime, place: Place) -> datetime | None:
     """The clock enters a window at the start of a span, or by jumping into one."""
+    zone = place.zone(window.timezone)
     day = at.astimezone(zone).date() - _DAY
     last = day + _HORIZON
     found: datetime | None = None
     while day <= last and (found is None or day <= found.astimezone(zone).date() + _DAY):
-        if window.on(day, country):
+        if window.on(day, place):
             entries = [
                 one
                 for one in _entries(window.spans, day, zone.key)
-                if one >= at and _inside(window, one, zone, country)
+                if one >= at and _inside(window, one, place)
             ]
             # the clock may go back over midnight: the day after can be entered first
             found = min([*entries, found] if found else entries, default=None)

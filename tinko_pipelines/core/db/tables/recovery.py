@@ -95,8 +95,8 @@ call_budgets = Table(
     Column("refilled_at", DateTime(timezone=True), nullable=False),
 )
 
-# the rows of limits that attempts were allowed on, each list once, by the SHA-256 of its text; no
-# tenant, and never archived: an attempt's evidence names its list
+# the rows of limits that decisions were made and attempts allowed on, each list once, by the
+# SHA-256 of its text; no tenant, and never archived: a decision and an attempt's evidence name it
 guard_limits = Table(
     "guard_limits",
     metadata,
