@@ -2,7 +2,7 @@
 
 import io
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import psycopg
 import pytest
@@ -202,8 +202,3 @@ def test_limits_are_kept_once_with_the_decisions_that_name_them(planned):
     assert desk.rows("select digest, rows from guard_limits") == [(digest, rows)]
     (mandate,) = [one for one in json.loads(rows) if one["kind"] == "banking_day"]
     assert {day[:4] for day in mandate["params"]["closed"]} == {"2026", "2027"}
-
-
-def test_a_decision_of_no_window_asks_for_no_calendar(planned):
-    desk, *_ = planned(NOW + timedelta(days=1))
-    assert desk.rows("select inputs #>> '{view,bank_holidays}' from decisions") == [(None,)]
