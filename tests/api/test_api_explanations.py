@@ -86,6 +86,7 @@ def test_the_explanation_names_what_allowed_it_and_makes_it_again(ask, worker, m
     assert said["decision"]["stored"] == said["decision"]["again"]
     assert said["decision"]["again"]["action"] == "retry"
     assert said["known"]["amount"] == 1999
+    assert said["decision_limits"] == "submission"  # this decision kept none of its own
     assert said["verdict"]["again"]["allowed"] is True
     row = next(one for one in said["evidence"]["rows"] if one["id"] == "visa.reattempts.2025")
     assert row["source"]
