@@ -15,6 +15,7 @@ from tinko_pipelines.sandbox.violations import (
     network_limit,
 )
 
+_SOON = 3  # days after a failure in which its next debit is wanted
 # the occasions that are counted, by the names of what would be broken
 LIMITS = (
     "mastercard_wait_02",
@@ -43,10 +44,15 @@ def occasions(store: Store, ledger: Ledger) -> dict[str, int]:
 
 
 def _after(row: Doc, trade: str | None) -> list[str]:
-    """What a failed attempt puts in force."""
+    """What a failed attempt puts in force, or what its next one comes upon."""
     said = network_limit(row)
     names = [said] if said else []
-    return [*names, "rbi_amount"] if is_over_rbi(row, trade) else names
+    if is_over_rbi(row, trade):
+        names.append("rbi_amount")
+    soon = (debit_at(row) + ahead * DAY for ahead in range(1, _SOON + 1))
+    if row["method"] == "emandate" and not all(map(bank_is_open, soon)):
+        names.append("bank_holiday")
+    return names
 
 
 def _of_debit(row: Doc) -> list[str]:

@@ -188,3 +188,10 @@ def test_the_first_debit_after_a_holiday_is_an_occasion(books):
     emandate(books, "p1", monday, told=monday - DAY)
     assert books.occasions == {"debit_without_notice": 1, "bank_holiday": 1}
     assert books.broken == {}
+
+
+@pytest.mark.parametrize(("day", "found"), [(3, {}), (4, {"bank_holiday": 1})])
+def test_a_failure_shortly_before_a_holiday_is_an_occasion(books, day, found):
+    at = int(datetime(2026, 6, day, 6, tzinfo=UTC).timestamp())  # the 7th is a Sunday
+    books.attempt("p1", at=at, method="emandate", network="HDFC", instrument="m")
+    assert books.occasions == found
