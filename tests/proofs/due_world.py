@@ -36,6 +36,7 @@ from tinko_pipelines.core.tenants.desk import Seat
 from tinko_pipelines.local.postgres import EmbeddedPostgres
 
 NOW = datetime(2026, 9, 7, 6, tzinfo=UTC)
+BEFORE = NOW - timedelta(days=2)  # when the merchant's own charges failed
 AMOUNT, CURRENCY = 4900, "USD"
 # so many debts of an account share one Mastercard, on which nothing goes through (24 earlier
 # declines leave room for ten today and eleven this month); one in how many debts is on such a card
@@ -129,7 +130,7 @@ CHUNK = 5000
 
 def make_due(engine, count, connections=1):
     """`count` attempts of ours, due at NOW, of so many connections; org and connection ids."""
-    org, before = new_id(NOW), NOW - timedelta(days=2)
+    org, before = new_id(NOW), BEFORE
     ids, cards = [new_id(NOW) for _ in range(connections)], Cards(connections)
     values = {
         "org": org, "amount": AMOUNT, "currency": CURRENCY, "before": before,
@@ -206,8 +207,7 @@ class HousePsp:
     cards: Cards = field(default_factory=Cards)
     psp: Psp = Psp.STRIPE
     calls: list = field(default_factory=list)  # (instant, what, answered)
-    charges: dict = field(default_factory=lambda: defaultdict(list))  # instrument: [(at, paid)]
-    by_debt: dict = field(default_factory=dict)
+    charges: dict = field(default_factory=lambda: defaultdict(list))  # invoice: [(key, instant)]
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def _answer(self, what):
@@ -225,17 +225,14 @@ class HousePsp:
 
     def charge(self, request):
         now = self._answer("charge")
-        number = number_of(request.door_id)
-        instrument = self.cards.instrument(number)
         with self.lock:
-            self.charges[instrument].append((now, self.cards.pays(number)))
-            self.by_debt.setdefault(request.door_id, []).append((request.idempotency_key, now))
+            self.charges[request.door_id].append((request.idempotency_key, now))
         seen = self._seen(request.door_id)
         return Outcome(seen.payments[-1].status, seen)
 
     def find_attempt(self, request):
         self._answer("find")
-        made = self.by_debt.get(request.door_id, [])
+        made = self.charges.get(request.door_id, [])
         if not any(key == request.idempotency_key for key, _ in made):
             return Outcome(None)
         seen = self._seen(request.door_id)
@@ -243,7 +240,7 @@ class HousePsp:
 
     def _seen(self, invoice):
         number = number_of(invoice)
-        made = self.by_debt.get(invoice, [])
+        made = self.charges.get(invoice, [])
         paid = bool(made) and self.cards.pays(number)
         payments = tuple(
             PaymentSeen(

@@ -38,6 +38,11 @@ def chaos(seeds: int = 20, kills: int = 500, seed: int = 1) -> Finding:
     # 500 kills take days of the world: nothing of its script may have passed it by
     idle = [name for name, times in line.get("faults", {}).items() if not times]
     wrong += [f"the fault {name} never struck" for name in idle]
+    wrong += [
+        f"nothing could have broken the limit {name}"
+        for name, times in line.get("guard_occasions", {}).items()
+        if not times
+    ]
     if not line.get("late_successes"):
         wrong.append("no attempt of ours failed first and succeeded late")
     sums = {name: points.numbers[name] + line.get(name, 0) for name in ("kills", *PROMISES)}

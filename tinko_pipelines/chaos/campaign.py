@@ -11,6 +11,7 @@ import logging
 import random
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,14 +27,16 @@ from tinko_pipelines.core.clock import FixedClock
 from tinko_pipelines.core.db.engine import unit_of_work, worker_engine
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.failures.store import classify_failures
+from tinko_pipelines.core.guards.model import MerchantCategory
 from tinko_pipelines.core.inbox.process import process_inbox
 from tinko_pipelines.core.recovery.cases import open_cases
 from tinko_pipelines.core.recovery.deciding import decide_due
 from tinko_pipelines.core.settings import get_settings
 from tinko_pipelines.core.tenants.desk import Desk
+from tinko_pipelines.core.tenants.organisations import Trade, set_trade
 from tinko_pipelines.demo.run import START
 from tinko_pipelines.demo.stage import stage
-from tinko_pipelines.local.bootstrap import Sandbox, set_up
+from tinko_pipelines.local.bootstrap import ACCOUNTS, Sandbox, set_up
 from tinko_pipelines.local.layout import open_folder
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,10 @@ FAULTS: Mapping[str, Mapping[str, float | str]] = {
     # ours: the first debits of a debt come late by the world itself
     "late_success": {"rate": 0.5, "match": "by tinko"},
 }
+# what the guards are to have work with: debts above RBI's limits, and Mastercard saying how long to
+# wait. Of every second seed the merchant is one that may charge more without a second factor
+WORLD: Mapping[str, float] = {"large": 0.08, "timed_advice": 0.5}
+CATEGORIES = (MerchantCategory.INSURANCE, None)
 # workers begin so much wall time apart: what a killed one left is over its lease for the next
 APART = timedelta(minutes=16)
 KILLS_A_STEP = 6
@@ -166,14 +173,35 @@ def run(kills: int, seed: int, obligations: int | None = None, days: int | None 
     return 0 if line["met"] else 1
 
 
+def _trade(
+    sandbox: Sandbox, engine: Engine, org_id: uuid.UUID, category: MerchantCategory | None
+) -> None:
+    """What kind of merchant it is, said to both sides."""
+    if category is None:
+        return
+    with unit_of_work(engine) as connection:
+        set_trade(connection, org_id, Trade(category=category))
+    for psp, account_id in ACCOUNTS.items():
+        sandbox.call(
+            "POST", "accounts", psp=psp.value, account_id=account_id, category=category.value
+        )
+
+
 def _play(
     environment: Mapping[str, str], kills: int, seed: int, obligations: int, days: int
 ) -> dict[str, Any]:
     sandbox, engine = Sandbox(environment["SANDBOX_URL"]), worker_engine()
     sandbox.call("POST", "advance", to=START.isoformat())
-    set_up(sandbox, START, environment["PUBLIC_URL"])
+    organisation = set_up(sandbox, START, environment["PUBLIC_URL"])
+    _trade(sandbox, engine, organisation.org_id, CATEGORIES[seed % len(CATEGORIES)])
     sandbox.call(
-        "PUT", "world", seed=seed, start=START.isoformat(), obligations=obligations, days=days
+        "PUT",
+        "world",
+        seed=seed,
+        start=START.isoformat(),
+        obligations=obligations,
+        days=days,
+        **WORLD,
     )
     outage = {
         "from": (START + OUTAGE_FROM).isoformat(),

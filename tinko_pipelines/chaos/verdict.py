@@ -66,6 +66,7 @@ def judge(sandbox: Sandbox, engine: Engine, now: datetime) -> dict[str, Any]:
             *stuck,
             *(f"{name}: {n}" for name, n in truth["guard_violations"].items()),
         ],
+        "guard_occasions": truth["guard_occasions"],
         "attempts": len(theirs),
         "outcomes": dict(sorted(Counter(one.state for one in ours).items())),
         "late_successes": late,

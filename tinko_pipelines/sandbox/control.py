@@ -82,6 +82,9 @@ class Control:
 
     async def open_account(self, body: Body) -> Body:
         account = self._engine.open_account(body["psp"], body["account_id"])
+        if "category" in body:  # what kind of merchant it is (RBI)
+            account["category"] = body["category"]
+            self._engine.store.put("account", account)
         own = ("id", "url", "webhook_off", "deaf_since", "other_webhooks")
         return {name: value for name, value in account.items() if name not in own}
 

@@ -26,7 +26,8 @@ _AT_ONCE = 8
 
 
 class Deliveries:
-    """Rows `delivery` {id, account, fate, made, sends, answered, last_status}."""
+    """Rows `delivery` {id, account, fate, made, sends, answered, heard, last_status}; `heard`: when
+    it was first answered with 2xx, missing until then."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -97,6 +98,7 @@ class Deliveries:
             self._note(account, answered=answered)
         if answered:
             row["answered"] += 1
+            row.setdefault("heard", engine.now)
             engine.store.put("delivery", row)
             engine.timers.done(timer)
             return True

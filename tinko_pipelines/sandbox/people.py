@@ -63,4 +63,6 @@ PRICES: dict[str, tuple[int, ...]] = {
     "USD": (900, 1_500, 2_900, 4_900, 7_900, 9_900, 19_900),
     "EUR": (900, 1_900, 2_900, 4_900, 8_900, 14_900),
 }
+# above what may be charged without a second factor: ₹15,000, and ₹1,00,000 for some trades
+LARGE_RUPEES = (1_600_000, 10_100_000)
 MADE_UP_CODES = ("sandbox_moon_phase", "sandbox_gremlin", "sandbox_quota_x91")

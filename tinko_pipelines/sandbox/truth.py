@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from tinko_pipelines.sandbox.ledger import FAILED, Ledger
+from tinko_pipelines.sandbox.occasions import occasions
 from tinko_pipelines.sandbox.store import Doc, Store
 from tinko_pipelines.sandbox.violations import violations
 
@@ -46,7 +47,8 @@ def truth(store: Store, ledger: Ledger) -> dict[str, Any]:
         "recovered_minor": dict(sorted(recovered_minor.items())),
         "paid_minor": dict(sorted(paid_minor.items())),
         "double_charges": doubles,
-        "guard_violations": violations(ledger),
+        "guard_violations": violations(store, ledger),
+        "guard_occasions": occasions(store, ledger),
         **event_counts(store),
     }
 

@@ -27,6 +27,8 @@ class World:
     twice: float = 0.03
     never: float = 0.015
     disputes: float = 0.004  # share of captures that are disputed
+    large: float = 0.0  # share of debts in rupees that no machine may charge (RBI)
+    timed_advice: float = 0.0  # share of Mastercard's "later" that says when (advice 24 to 30)
     shares: Mapping[str, float] = field(default_factory=lambda: {"stripe": 0.5, "razorpay": 0.5})
 
     @classmethod
@@ -86,7 +88,7 @@ def make_debts(
         account = draws.choice(accounts[psp], id_, "account")
         payer = payers.make(psp, draws.between(0, pool - 1, account, f"payer of {id_}"))
         due = world.start + int(draws.uniform(id_, "due") * world.days * DAY)
-        amount = _amount(draws, id_, payer)
+        amount = _amount(draws, id_, payer, world.large)
         while (payer.id, amount) in taken:
             amount += 100
         taken.add((payer.id, amount))
@@ -112,7 +114,9 @@ def _made_up(world: World, draws: Draws) -> set[int]:
     return set(ranked[: world.made_up_codes])
 
 
-def _amount(draws: Draws, id_: str, payer: Payer) -> int:
+def _amount(draws: Draws, id_: str, payer: Payer, large: float) -> int:
+    if payer.currency == "INR" and draws.chance(large, id_, "large"):
+        return draws.choice(people.LARGE_RUPEES, id_, "large price")
     prices = [p for p in people.PRICES[payer.currency] if p < payer.income * 0.12]
     base = draws.choice(prices or people.PRICES[payer.currency][:1], id_, "price")
     return base + 100 * draws.between(0, 9, id_, "difference")

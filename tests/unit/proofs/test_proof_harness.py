@@ -37,6 +37,23 @@ def test_a_proof_that_breaks_off_is_not_met():
     assert line["wrong"] == ["RuntimeError: no stack"]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "wrong"),
+    [
+        ({"second_start_seconds": 60.0}, []),
+        ({"second_start_seconds": 60.1}, ["second_start_seconds is 60.1, the goal is at most 60"]),
+        # nothing was measured
+        ({"second_start_seconds": None}, ["second_start_seconds is None, the goal is at most 60"]),
+        ({}, ["second_start_seconds is None, the goal is at most 60"]),
+    ],
+)
+def test_a_number_over_its_goal_is_not_met(numbers, wrong):
+    harness.register("slow")(lambda: harness.Finding([], numbers, {"second_start_seconds": 60.0}))
+    line = harness.run("slow")
+    assert line["goal"] == {"second_start_seconds": 60.0}
+    assert (line["wrong"], line["met"], line["violations"]) == (wrong, not wrong, len(wrong))
+
+
 def test_a_name_is_given_once():
     harness.register("one")(harness.Finding)
     with pytest.raises(ValueError, match="one"):

@@ -124,45 +124,45 @@ def ours(ledger, id_, **of):
     attempt(ledger, id_, **{"actor": "tinko", **of})
 
 
-def test_limits_that_are_kept_are_not_named(ledger):
+def test_limits_that_are_kept_are_not_named(store, ledger):
     owe(ledger)
     attempt(ledger, "c0")
     for number in range(20):
         ours(ledger, f"c{number + 1}", at=(number + 1) * DAY)
-    assert violations(ledger) == {}
+    assert violations(store, ledger) == {}
 
 
-def test_the_21st_reattempt_of_a_card_in_30_days(ledger):
+def test_the_21st_reattempt_of_a_card_in_30_days(store, ledger):
     owe(ledger)
     for number in range(21):
         attempt(ledger, f"c{number}", at=number * 3600)
     ours(ledger, "ours", at=29 * DAY)
-    assert violations(ledger) == {"card_20_reattempts_in_30d": 1}
+    assert violations(store, ledger) == {"card_20_reattempts_in_30d": 1}
 
 
-def test_mastercards_two_limits(ledger):
+def test_mastercards_two_limits(store, ledger):
     owe(ledger)
     for number in range(35):
         attempt(ledger, f"c{number}", at=number * 60, network="mastercard")
     ours(ledger, "ours", at=3600, network="mastercard")
-    assert violations(ledger) == {"mastercard_10_in_24h": 1, "mastercard_35_in_30d": 1}
-    assert violations(ledger)["mastercard_10_in_24h"] == 1
+    assert violations(store, ledger) == {"mastercard_10_in_24h": 1, "mastercard_35_in_30d": 1}
+    assert violations(store, ledger)["mastercard_10_in_24h"] == 1
 
 
-def test_a_retry_after_a_hard_decline_on_the_same_instrument_only(ledger):
+def test_a_retry_after_a_hard_decline_on_the_same_instrument_only(store, ledger):
     owe(ledger)
     attempt(ledger, "c1", facts={"never": "1"})
     ours(ledger, "other", at=5, instrument="another card")
-    assert violations(ledger) == {}
+    assert violations(store, ledger) == {}
     ours(ledger, "same", at=6)
-    assert violations(ledger) == {"retry_after_hard_decline": 1}
+    assert violations(store, ledger) == {"retry_after_hard_decline": 1}
 
 
-def test_charging_what_is_paid_or_what_the_psp_retries(ledger):
+def test_charging_what_is_paid_or_what_the_psp_retries(store, ledger):
     owe(ledger)
     attempt(ledger, "c1", state=SUCCEEDED, code=None, at=1)
     ours(ledger, "c2", at=2, owner="psp")
-    assert violations(ledger) == {"charged_when_paid": 1, "charged_what_the_psp_retries": 1}
+    assert violations(store, ledger) == {"charged_when_paid": 1, "charged_what_the_psp_retries": 1}
 
 
 @pytest.mark.parametrize(
@@ -170,26 +170,26 @@ def test_charging_what_is_paid_or_what_the_psp_retries(ledger):
     [(9, True), (9.99, True), (10, False), (12, False), (13, True), (16.99, True), (17, False),
      (21.4, False), (21.5, True), (23, True)],
 )  # fmt: skip
-def test_the_windows_of_upi_autopay_in_indian_time(ledger, hour, kept):
+def test_the_windows_of_upi_autopay_in_indian_time(store, ledger, hour, kept):
     owe(ledger)
     at = int(NOON_IST + (hour - 12) * 3600)
     ours(ledger, "c1", method="upi", network="upi", at=at)
-    assert ("upi_outside_window" in violations(ledger)) is not kept
+    assert ("upi_outside_window" in violations(store, ledger)) is not kept
 
 
 @pytest.mark.parametrize(("notice_at", "found"), [("", {}), ("1", {"upi_outside_window": 1})])
-def test_no_debit_follows_a_notice_that_reached_nobody(ledger, notice_at, found):
+def test_no_debit_follows_a_notice_that_reached_nobody(store, ledger, notice_at, found):
     owe(ledger)
     closed = int(NOON_IST)
     facts = {"executes_at": str(closed), "notice_at": notice_at and str(closed - 2 * DAY)}
     ours(ledger, "c1", method="upi", network="upi", at=closed - 7200, facts=facts)
-    assert violations(ledger) == found
+    assert violations(store, ledger) == found
 
 
-def test_the_fifth_debit_of_a_upi_mandate(ledger):
+def test_the_fifth_debit_of_a_upi_mandate(store, ledger):
     owe(ledger)
     at = NOON_IST + 2 * 3600
     for number in range(4):
         attempt(ledger, f"c{number}", at=at + number * DAY, method="upi", network="upi")
     ours(ledger, "ours", at=at + 5 * DAY, method="upi", network="upi")
-    assert violations(ledger) == {"upi_more_than_4_attempts": 1}
+    assert violations(store, ledger) == {"upi_more_than_4_attempts": 1}

@@ -121,6 +121,7 @@ class Payments:
         payer: Payer | None, facts: dict[str, str],
     ) -> None:  # fmt: skip
         debt = payment["_debt"]
+        facts["country"] = instrument.country
         if actor == "tinko":
             waiting = self._unresolved(debt, payment)
             if waiting:

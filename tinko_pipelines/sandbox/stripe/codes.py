@@ -77,8 +77,10 @@ DECLINES: dict[str, tuple[Decline, ...]] = {
                             "Your card's security code is incorrect."),),
 }  # fmt: skip
 
-# Mastercard's own advice: 01 new account data, 02 try later, 03 never, 21 payment cancelled
+# Mastercard's own advice: 01 new account data, 02 try later, 03 never, 21 payment cancelled;
+# 24 to 30 later, after so many hours or days
 _MERCHANT_ADVICE = {TRY_LATER: "02", NEVER: "03", CONFIRM: "01"}
+TIMED_ADVICE = ("24", "25", "26", "27", "28", "29", "30")
 
 
 def decline_of(outcome: Outcome) -> Decline:

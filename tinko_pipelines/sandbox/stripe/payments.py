@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinko_pipelines.sandbox.ledger import AUTHORIZED, FAILED, SUCCEEDED
-from tinko_pipelines.sandbox.payers import MADE_UP, Outcome
+from tinko_pipelines.sandbox.payers import MADE_UP, Instrument, Outcome
 from tinko_pipelines.sandbox.store import Doc
 from tinko_pipelines.sandbox.stripe import shapes
-from tinko_pipelines.sandbox.stripe.codes import Decline, decline_of, network_advice
+from tinko_pipelines.sandbox.stripe.codes import TIMED_ADVICE, Decline, decline_of, network_advice
 from tinko_pipelines.sandbox.stripe.desk import AUTOMATIC, Cause, Desk
 from tinko_pipelines.sandbox.stripe.methods import Methods
 from tinko_pipelines.sandbox.stripe.settlement import Settlement
@@ -40,6 +40,7 @@ class Payments:
         intent["latest_charge"], intent["next_action"] = id_, None
         intent["payment_method"] = method["id"]
         decline = None if outcome.ok else decline_of(outcome)
+        advice = self._advice(id_, decline, card.network) if decline else None
         manual = intent["capture_method"] == "manual"
         state = FAILED if decline else AUTHORIZED if manual else SUCCEEDED
         desk.engine.ledger.attempt(
@@ -48,10 +49,10 @@ class Payments:
             network=card.network, state=state, code=decline.decline_code if decline else None,
             made_up=bool(outcome.code and outcome.code.startswith(MADE_UP)),
             owner=desk.tied(intent["id"], "owner") or "merchant",
-            facts={"never": "1"} if decline and decline.never else None,
+            facts=_facts(card, decline, advice),
         )  # fmt: skip
         if decline:
-            self._failed(account, intent, made, method, decline, cause)
+            self._failed(account, intent, made, method, decline, advice, cause)
         else:
             self._authorized(made, outcome)
             if manual:
@@ -63,6 +64,15 @@ class Payments:
                 self.captured(account, intent, made, intent["amount"], cause)
         return made
 
+    def _advice(self, charge_id: str, decline: Decline, network: str) -> str | None:
+        """Mastercard's advice; in some worlds it says how long "later" is."""
+        engine, said = self._desk.engine, network_advice(decline, network)
+        if said == "02" and engine.draws.chance(
+            engine.world.timed_advice, charge_id, "timed advice"
+        ):
+            return engine.draws.choice(TIMED_ADVICE, charge_id, "which advice")
+        return said
+
     def _debt(self, account: Doc, intent: Doc) -> str:
         known = self._desk.tied(intent["id"], "debt")
         if known is not None:
@@ -73,10 +83,10 @@ class Payments:
         )
 
     def _failed(
-        self, account: Doc, intent: Doc, made: Doc, method: Doc, decline: Decline, cause: Cause
+        self, account: Doc, intent: Doc, made: Doc, method: Doc, decline: Decline,
+        advice: str | None, cause: Cause,
     ) -> None:  # fmt: skip
         desk = self._desk
-        advice = network_advice(decline, method["card"]["brand"])
         codes = {"advice_code": decline.advice, "network_advice_code": advice,
                  "network_decline_code": decline.network}  # fmt: skip
         made.update(
@@ -143,3 +153,14 @@ class Payments:
                       amount_capturable=0, next_action=None)  # fmt: skip
         desk.save(account, intent)
         desk.emit(account, "payment_intent.canceled", intent, cause)
+
+
+def _facts(card: Instrument, decline: Decline | None, advice: str | None) -> dict[str, str]:
+    """Marks of a charge for `violations.py`: where its card is from, and what the network said."""
+    said = {
+        "country": card.country,
+        "decline": decline and decline.network,
+        "advice": advice,
+        "never": "1" if decline and decline.never else None,
+    }
+    return {name: value for name, value in said.items() if value}
