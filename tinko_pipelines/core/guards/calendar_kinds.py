@@ -23,6 +23,7 @@ END_OF_DAY = "24:00"
 
 
 def known_zone(value: str) -> str:
+    """`value`, an IANA time zone. Raises ValueError where there is none of that name."""
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError):
