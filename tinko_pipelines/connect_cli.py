@@ -36,6 +36,14 @@ Category = Annotated[
     typer.Option(help="What the merchant sells: insurance, mutual_funds, card_bills or other."),
 ]
 
+Fresh = Annotated[
+    bool | None,
+    typer.Option(
+        "--fresh-notice/--one-notice",
+        help="Whether each retry of a mandate has a pre-debit notice of its own (default: yes).",
+    ),
+]
+
 
 @app.command("stripe")
 def stripe(
@@ -46,6 +54,7 @@ def stripe(
     base_url: BaseUrl = None,
     country: Country = None,
     category: Category = None,
+    fresh_notice: Fresh = None,
     retries: Retries = "tinko",
 ) -> None:
     """Connect a Stripe account: STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET, or a prompt."""
@@ -57,7 +66,16 @@ def stripe(
         _secrets("STRIPE_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(Psp.STRIPE, credentials, org, label, live, account, (country, category), retries)
+    _connect(
+        Psp.STRIPE,
+        credentials,
+        org,
+        label,
+        live,
+        account,
+        (country, category, fresh_notice),
+        retries,
+    )
 
 
 @app.command("razorpay")
@@ -69,6 +87,7 @@ def razorpay(
     base_url: BaseUrl = None,
     country: Country = None,
     category: Category = None,
+    fresh_notice: Fresh = None,
     retries: Retries = "tinko",
 ) -> None:
     """Connect a Razorpay account: RAZORPAY_KEY_ID, RAZORPAY_KEY_SECRET and
@@ -81,7 +100,16 @@ def razorpay(
         _secrets("RAZORPAY_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(Psp.RAZORPAY, credentials, org, label, live, account, (country, category), retries)
+    _connect(
+        Psp.RAZORPAY,
+        credentials,
+        org,
+        label,
+        live,
+        account,
+        (country, category, fresh_notice),
+        retries,
+    )
 
 
 @app.command("secret")
@@ -98,6 +126,29 @@ def secret(
 
     psp = add_webhook_secret(worker_engine(), connection, said, _now())
     typer.echo(f"{psp}: webhooks signed with it are taken")
+
+
+@app.command("merchant")
+def merchant(
+    org: Organisation,
+    country: Country = None,
+    category: Category = None,
+    fresh_notice: Fresh = None,
+) -> None:
+    """Say of an organisation what some limits depend on; what is not said stays."""
+    from tinko_pipelines.cli import embedded_by_default
+    from tinko_pipelines.core.tenants.organisations import Trade
+
+    said = Trade.said(country, category, fresh_notice)
+    embedded_by_default()
+    from tinko_pipelines.core.db.engine import unit_of_work, worker_engine
+    from tinko_pipelines.core.tenants.organisations import find_organisation, set_trade
+
+    with unit_of_work(worker_engine()) as unit:
+        set_trade(unit, find_organisation(unit, org).org_id, said)
+        now = find_organisation(unit, org)
+    notice = "each retry has its own" if now.fresh_notice else "a debt's first one does for all"
+    typer.echo(f"{org}: in {now.country or '?'}, sells {now.category or '?'}, notices: {notice}")
 
 
 @app.command("retries")
@@ -127,7 +178,7 @@ def _connect(
     label: str,
     live: bool,
     account: str | None,
-    trade: tuple[str | None, str | None],
+    trade: tuple[str | None, str | None, bool | None],
     retries: str,
 ) -> None:
     from tinko_pipelines.cli import embedded_by_default

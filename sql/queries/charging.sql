@@ -111,22 +111,39 @@ where
 returning attempts.id;
 
 -- name: claimed
--- What a charge needs to know of some attempts, in the order of their ids. Indexes: pk_attempts,
--- uq_cases_obligation_id, uq_doors_connection_id_object_id.
+-- What a charge needs to know of some attempts, in the order of their ids. Where its merchant has no
+-- fresh notice before a retry, the notice of an earlier try at the debt is this one's too. Indexes:
+-- pk_attempts, ix_attempts_obligation_id, uq_cases_obligation_id, uq_doors_connection_id_object_id.
 select
     a.id, a.org_id, a.connection_id, a.obligation_id, a.case_id, a.state, a.psp, a.door_id,
     a.amount_minor, a.currency, a.method, a.network, a.country, a.instrument_key,
     a.payment_method_ref, a.mandate_ref, a.idempotency_key, a.lease_token, a.lease_until_wall, a.submitted_at,
     a.submitted_wall, a.empty_reads, a.last_read_wall, a.notice_asked_at, a.notice_door,
     o.customer_ref, o.payer_email, o.payer_phone, o.description, o.due_minor,
-    g.country as merchant_country, g.category as merchant_category, n.retry_owner,
-    d.notified_at as notice_delivered_at, d.notice_failed_at,
+    g.country as merchant_country, g.category as merchant_category,
+    coalesce(g.fresh_notice, true) as fresh_notice,
+    n.retry_owner, m.frequency as mandate_frequency, d.notice_failed_at,
+    coalesce(
+        d.notified_at,
+        case
+            when not g.fresh_notice and a.notice_door is null
+                then (
+                    select max(e.notified_at)
+                    from attempts as w
+                    inner join doors as e
+                        on w.connection_id = e.connection_id and w.notice_door = e.object_id
+                    where w.obligation_id = a.obligation_id
+                )
+        end
+    ) as notice_delivered_at,
     (select c.state from cases as c where c.obligation_id = a.obligation_id) as case_state
 from attempts as a
 inner join obligations as o on a.obligation_id = o.id
 left join organisations as g on a.org_id = g.org_id
 left join connections as n on a.connection_id = n.id
 left join doors as d on a.connection_id = d.connection_id and a.notice_door = d.object_id
+left join mandates as m
+    on a.payment_method_ref = m.object_id and a.connection_id = m.connection_id
 where a.id = any(cast(:ids as uuid[]))
 order by a.id;
 

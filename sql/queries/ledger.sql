@@ -600,6 +600,14 @@ on conflict (connection_id, object_id) do update
     (excluded.standing = 'cancelled', excluded.stood_at, excluded.standing = 'paused')
     > (subscriptions.standing = 'cancelled', subscriptions.stood_at, subscriptions.standing = 'paused');
 
+-- name: hear_of_mandate
+-- How often a mandate may be debited: it is registered with that and keeps it. Index: pk_mandates.
+insert into mandates (object_id, connection_id, org_id, frequency, updated_at)
+values (:object_id, :connection_id, :org_id, :frequency, :now)
+on conflict (object_id, connection_id) do update
+    set frequency = excluded.frequency, updated_at = excluded.updated_at
+    where mandates.frequency <> excluded.frequency;
+
 -- name: made_by
 -- A subscription names the last invoice it made. Indexes: pk_psp_refs, pk_obligations.
 update obligations set subscription_ref = :object_id, updated_at = :now

@@ -102,6 +102,7 @@ select
     o.state as obligation_state, o.psp, o.due_minor, o.paid_minor, o.currency, o.psp_retries,
     o.has_mandate, o.mandate_ref, o.stopped_by, o.cycle_end, o.payer_email, o.payer_phone,
     o.payer_language, o.payer_country, o.customer_tags, n.account_id, n.retry_owner,
+    m.frequency as mandate_frequency,
     g.timezone as org_timezone, g.country as merchant_country, g.category as merchant_category,
     (
         select count(*) from outbox as b
@@ -112,6 +113,7 @@ inner join obligations as o on c.obligation_id = o.id
 inner join policy_versions as p on c.policy_version_id = p.id
 inner join connections as n on c.connection_id = n.id
 inner join organisations as g on c.org_id = g.org_id
+left join mandates as m on o.mandate_ref = m.object_id and o.connection_id = m.connection_id
 where c.decide_at <= :now and c.state in ('open', 'retrying', 'awaiting_payer')
 order by c.decide_at, c.id
 limit :limit
@@ -135,8 +137,8 @@ order by at, a.psp_payment_id, a.id;
 
 -- name: counters
 -- Everyone's attempts on some instruments since :since, all that a debt in question has seen, and
--- those after which an instrument is never charged again, however long ago.
--- Index: ix_guard_counters_instrument.
+-- those after which an instrument is never charged again, however long ago; of a mandate also what
+-- succeeded since :taken_since, which takes its cycle. Index: ix_guard_counters_instrument, pk_mandates.
 select
     g.instrument_key, g.attempt_id, g.obligation_id, g.counted_at, g.amount_minor, g.currency,
     g.initiator, g.state, g.network_decline_code, g.network_advice_code
@@ -150,6 +152,13 @@ where
         or g.obligation_id = any(cast(:obligation_ids as uuid[]))
         or g.network_decline_code = any(cast(:never_decline as text[]))
         or g.network_advice_code = any(cast(:never_advice as text[]))
+        or (
+            g.state = 'succeeded' and g.counted_at > :taken_since
+            and g.instrument_key in (
+                select m.object_id from mandates as m
+                where m.object_id = any(cast(:instrument_keys as text[]))
+            )
+        )
     )
     and g.state in ('submitted', 'succeeded', 'failed', 'pending', 'requires_action', 'unknown')
 order by g.counted_at, g.attempt_id;

@@ -3,25 +3,29 @@
 -- name: insert_organisation
 -- A new tenant. The transaction's tenant is set to :org_id before, so that its policy lets it in.
 insert into organisations (
-    org_id, slug, name, timezone, language, country, category, created_at
+    org_id, slug, name, timezone, language, country, category, fresh_notice, created_at
 )
-values (:org_id, :slug, :name, :timezone, :language, :country, :category, :at);
+values (
+    :org_id, :slug, :name, :timezone, :language, :country, :category, :fresh_notice, :at
+);
 
 -- name: set_trade
 -- Index: pk_organisations.
 update organisations
-set country = coalesce(:country, country), category = coalesce(:category, category)
+set
+    country = coalesce(:country, country), category = coalesce(:category, category),
+    fresh_notice = coalesce(:fresh_notice, fresh_notice)
 where org_id = :org_id;
 
 -- name: organisation_by_slug
 -- Index: uq_organisations_slug.
-select org_id, slug, name, timezone, language, country, category
+select org_id, slug, name, timezone, language, country, category, fresh_notice
 from organisations
 where slug = :slug;
 
 -- name: organisations
 -- All the role may see; a short table.
-select org_id, slug, name, timezone, language, country, category
+select org_id, slug, name, timezone, language, country, category, fresh_notice
 from organisations
 order by name, org_id;
 

@@ -183,6 +183,7 @@ class StripeStage(Stage):
 
 class RazorpayStage(Stage):
     psp = Psp.RAZORPAY
+    frequency = "as_presented"  # of the mandates that are made
 
     def keys(self):
         key = (self.account["key_id"], self.account["key_secret"])
@@ -194,8 +195,9 @@ class RazorpayStage(Stage):
 
     def token(self, customer, word, method="upi"):
         made = self.sdk.token.create(
-            {"customer_id": customer, "method": method, "vpa": f"{word}@razorpay"}
-        )
+            {"customer_id": customer, "method": method, "vpa": f"{word}@razorpay",
+             "frequency": self.frequency}
+        )  # fmt: skip
         return made["id"]
 
     def failing_debt(self, method="upi", notify=True):

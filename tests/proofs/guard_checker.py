@@ -61,6 +61,7 @@ class Instrument:
     merchant_country: str
     category: str | None
     own_notice: bool  # the pre-debit notice is ours to wait for
+    frequency: str | None = None  # how often the mandate may be debited; None: nobody said
 
 
 def violations(what: Instrument, tries: list[Tried]) -> list[tuple[str, int]]:
@@ -86,6 +87,8 @@ def _broken(what: Instrument, one: Tried, tries: list[Tried], place: int) -> lis
             break
     known = [other for other in {id(x): x for x in month + debt}.values() if other.known_at <= now]
     broken = _card(what, one, month, known) if what.method == "card" else []
+    if what.method != "card" and what.frequency not in (None, "as_presented"):
+        broken += _cycle(what, one, tries[:place])
     # of all that the card has ever seen
     if what.network == "visa" and any(
         other.decline in VISA_NEVER and other.known_at <= now for other in tries[:place]
@@ -157,6 +160,42 @@ def _mandate(what: Instrument, one: Tried, month: list[Tried], debt: list[Tried]
     if what.method == "emandate" and not _bank_is_open(_debit(what, one)):
         broken.append("bank holiday")
     return broken
+
+
+def _cycle(what: Instrument, one: Tried, earlier: list[Tried]) -> list[str]:
+    """One success in a cycle, whoever's; and asked for and debited before the cycle's last day."""
+    broken, debited = [], _day(_debit(what, one))
+    cycle = _cycle_at(what.frequency, debited)
+    if what.frequency != "daily" and _cycle_at(what.frequency, debited + 1) != _cycle_at(
+        what.frequency, _day(one.at)
+    ):
+        broken.append("last day of the cycle")
+    for other in earlier:
+        if other.state == "succeeded" and other.known_at <= one.at:
+            days = _day(other.at), _day(other.at + 25 * HOUR)
+            if cycle in [_cycle_at(what.frequency, day) for day in days]:
+                broken.append("one success in a cycle")
+                break
+    return broken
+
+
+def _day(at: int) -> int:
+    return (at + IST) // DAY
+
+
+def _cycle_at(frequency: str, day: int) -> tuple:
+    """A name of the cycle that a day (since 1970, in India) is in."""
+    year, month, number = _civil(day)
+    return {
+        "daily": (day,),
+        "weekly": ((day + 3) // 7,),  # 1970-01-01 was a Thursday
+        "fortnightly": (year, month, number > 15),
+        "monthly": (year, month),
+        "bimonthly": (year, (month + 1) // 2),
+        "quarterly": (year, (month + 2) // 3),
+        "half_yearly": (year, month > 6),
+        "yearly": (year,),
+    }[frequency]
 
 
 def _bank_is_open(at: int) -> bool:

@@ -19,6 +19,7 @@ from tests.proofs.guard_checker import (
     Instrument,
     Tried,
 )
+from tinko_pipelines.core.guards.cycles import Frequency
 from tinko_pipelines.core.guards.evaluate import evaluate, next_allowed
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
 
@@ -30,6 +31,10 @@ DECLINES = {"visa": ("51", "05", "61", *NORMAL * 6, "14", "R1", "04")}
 ADVICE = {"mastercard": (*NORMAL * 4, "02", "24", "25", "26", "27", "28", "29", "30", "03", "01")}
 INR = (49_900, 49_900, 99_900, 1_500_000, 1_500_001, 9_900_000, 10_000_001)
 USD = (999, 999, 1999, 4999)
+FREQUENCIES = (
+    *(None, None, None, "as_presented", "daily", "weekly", "fortnightly", "monthly", "monthly"),
+    *("bimonthly", "quarterly", "half_yearly", "yearly"),
+)
 PROFILES = {
     "visa": ("stripe", "card", "visa", "US", "USD"),
     "mastercard": ("stripe", "card", "mastercard", "US", "USD"),
@@ -48,7 +53,10 @@ def instrument(draw: Random, profile: str) -> Instrument:
     category = draw.choice((None, None, "software", "insurance")) if currency == "INR" else None
     own_notice = country == "IN" and draw.random() < 0.3
     merchant = "IN" if indian else "US"
-    return Instrument(psp, method, network, country, currency, merchant, category, own_notice)
+    often = draw.choice(FREQUENCIES) if method != "card" else None
+    return Instrument(
+        psp, method, network, country, currency, merchant, category, own_notice, often
+    )
 
 
 class Debt:
@@ -75,6 +83,7 @@ class Year:
         # half of the cards live through the year; others hear that they are never to be tried again
         self.lives = self.draw.random() < 0.5
         self.last_words: list[Tried] = []
+        self.taken: list[Tried] = []  # what succeeded, on a mandate
         self.made = self.asked = 0
         self._queue: list[tuple[int, int, str, Debt]] = []
         self._order = itertools.count()
@@ -146,6 +155,8 @@ class Year:
             one.known_at = at + draw.choice((60, 26 * HOUR, 50 * HOUR))
         if draw.random() < 0.03:
             one.state, debt.open = "succeeded", False
+            if what.method != "card":
+                self.taken.append(one)
         else:
             one.decline = draw.choice(DECLINES.get(what.network, NORMAL))
             one.advice = draw.choice(ADVICE.get(what.network, NORMAL))
@@ -166,7 +177,9 @@ class Year:
             self.window += 1
         own = [one for one in debt.tries if one.at <= at - COUNTED]
         old = own + [
-            one for one in self.last_words if one.at <= at - COUNTED and one.debt != debt.id
+            one
+            for one in self.last_words + self.taken
+            if one.at <= at - COUNTED and one.debt != debt.id
         ]
         counted = tuple(
             [_counted(one, debt, at) for one in old]
@@ -184,6 +197,7 @@ class Year:
             cycle_end=debt.cycle_end and _instant(debt.cycle_end),
             merchant_country=what.merchant_country, merchant_category=what.category,
             notice_required=what.own_notice,
+            frequency=what.frequency and Frequency(what.frequency),
             notice_delivered_at=debt.notice_at and _instant(debt.notice_at),
         )  # fmt: skip
 

@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     razorpay_retry_owner: Literal["tinko", "psp"] | None = None
     merchant_country: str | None = None
     merchant_category: str | None = None
+    merchant_fresh_notice: bool | None = None
 
     psp_timeout_seconds: float = Field(20.0, gt=0, le=120)
     retry_budget_per_minute: float = Field(3000.0, gt=0)

@@ -41,9 +41,16 @@ def violations(store: Store, ledger: Ledger) -> dict[str, int]:
     """Broken limits by name; a limit that was kept is not in the answer."""
     found: Counter[str] = Counter()
     by_instrument: dict[str, list[Doc]] = {}
+    by_token: dict[str, list[Doc]] = {}
     for row in ledger.all_attempts():
         if row["instrument"]:
             by_instrument.setdefault(row["instrument"], []).append(row)
+        if row["method"] in ("upi", "emandate") and "token" in row["facts"]:
+            by_token.setdefault(row["facts"]["token"], []).append(row)
+    for rows in by_token.values():
+        for row in rows:
+            if row["actor"] == "tinko":
+                found.update(_in_cycle(row, rows))
     for rows in by_instrument.values():
         for index, row in enumerate(rows):
             if row["actor"] == "tinko":
@@ -123,6 +130,39 @@ def is_over_rbi(row: Doc, trade: str | None) -> bool:
     return bool(
         indian and row["currency"] == "INR" and row["at"] >= RBI_SINCE and row["amount"] > most
     )
+
+
+def _in_cycle(row: Doc, on_token: list[Doc]) -> list[str]:
+    """A mandate's cycle: never asked for on its last day, nor debited after it, nor where it has
+    had its one success."""
+    cycle = _cycle(row["facts"]["frequency"], row["at"])
+    if cycle is None:
+        return []
+    broken = []
+    executes = int(row["facts"]["executes_at"])
+    if row["at"] >= cycle[1] - DAY or executes >= cycle[1]:
+        broken.append("debit_on_cycles_last_day")
+    wanted = _cycle(row["facts"]["frequency"], executes)
+    taken = (one for one in on_token if one["state"] == SUCCEEDED and one["paid_at"] <= row["at"])
+    if any(
+        _cycle(one["facts"]["frequency"], int(one["facts"]["executes_at"])) == wanted
+        for one in taken
+    ):
+        broken.append("second_success_in_cycle")
+    return broken
+
+
+def _cycle(frequency: str, at: int) -> tuple[int, int] | None:
+    """The calendar week or month in India that `at` lies in; None for other mandates."""
+    midnight = datetime.fromtimestamp(at, IST).replace(hour=0, minute=0, second=0)
+    if frequency == "weekly":
+        first = midnight - timedelta(days=midnight.weekday())
+        return int(first.timestamp()), int((first + timedelta(days=7)).timestamp())
+    if frequency == "monthly":
+        first = midnight.replace(day=1)
+        after = (first + timedelta(days=31)).replace(day=1)
+        return int(first.timestamp()), int(after.timestamp())
+    return None
 
 
 def _on_debt(row: Doc, earlier: list[Doc], due: int) -> list[str]:

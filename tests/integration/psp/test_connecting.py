@@ -68,9 +68,29 @@ def test_an_account_is_connected_and_says_where_its_webhooks_go(shop, other):
 
 
 def test_what_the_merchant_sells_and_where_is_said_with_the_connection(shop, other):
-    connect_to(shop, wanted_of(shop, other, trade=Trade.said("IN", "insurance")))
-    said = shop.rows("select country, category from organisations where slug = :s", s=shop.org.slug)
-    assert said == [("IN", "insurance")]
+    connect_to(shop, wanted_of(shop, other, trade=Trade.said("IN", "insurance", False)))
+    trade = "select country, category, fresh_notice from organisations where slug = :s"
+    assert shop.rows(trade, s=shop.org.slug) == [("IN", "insurance", False)]
+
+
+def test_unless_a_merchant_says_otherwise_each_retry_has_a_notice_of_its_own(shop, other, command):
+    def said():
+        ((fresh,),) = shop.rows(
+            "select fresh_notice from organisations where slug = :s", s=shop.org.slug
+        )
+        return fresh
+
+    assert said() is True
+    connect_to(shop, wanted_of(shop, other))
+    assert said() is True
+    for option, fresh in [("--one-notice", False), ("--category=other", False),
+                          ("--fresh-notice", True)]:  # fmt: skip
+        done = command("connect", "merchant", "--org", shop.org.slug, option)
+        assert done.exit_code == 0, done.output
+        assert said() is fresh
+    for wrong in (["--org", "nobody"], ["--org", shop.org.slug, "--category", "yachts"]):
+        assert command("connect", "merchant", *wrong, "--one-notice").exit_code != 0
+        assert said() is True
 
 
 def test_no_secret_is_stored_in_the_clear(shop, other):

@@ -83,6 +83,27 @@ def test_where_the_merchants_orders_announce_their_debits_the_psp_runs_the_clock
     ]
 
 
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_merchant_says_whether_a_retry_needs_a_notice_of_its_own(razored, fresh):
+    """One notice for all its retries, and the second is debited at once, through an order that
+    announces nothing."""
+    shop, debt = razored, razored.failed_debt(notify=False)
+    shop.write("update organisations set fresh_notice = :fresh", fresh=fresh)
+    bad = debt.failed_body["token_id"]
+    shop.plan(debt, method_ref=bad)
+    assert shop.charge() == "notice.asked"
+    assert go_on(shop)[-1] == "pending"
+    shop.hear(days=6)
+    again = shop.plan(debt, method_ref=bad)
+    said = go_on(shop)
+    assert ("notice.asked" in said, said[-1]) == (fresh, "pending")
+    (order,) = orders_of(shop, again)
+    assert ("notification" in order) is fresh
+    ((evidence,),) = shop.rows("select evidence from attempts where id = :id", id=again)
+    assert evidence["facts"]["fresh_notice"] is fresh
+    assert evidence["facts"]["notice_delivered_at"] is not None
+
+
 @pytest.mark.parametrize("label", NOTIFYING)
 def test_a_kill_at_any_point_asks_once_and_debits_once(quiet, label):
     shop, attempt = quiet

@@ -15,6 +15,7 @@ GOOD = {
     "id": "own.test", "kind": "rolling_cap", "scope": {"network": ["visa"]},
     "params": {"limit": 3, "days": 1, "same_amount": False}, "since": date(2026, 1, 1),
     "source": "a test of ours", "checked": date(2026, 11, 20), "certainty": "own",
+    "note": "So that there is one.",
 }  # fmt: skip
 # what the rows have to say, read off the published limits
 TABLE = {
@@ -41,7 +42,8 @@ TABLE = {
     "rbi.notice.cards": {"hours": 24, "fresh": True},
     "stripe.notice.cards": {"hours": 26, "fresh": True},
     "razorpay.late_authorisation": {"days": 5},
-    "cycle.last_day": {"hours": 24, "debit_after_hours": 25},
+    "cycle.last_day": {"hours": 24, "debit_after_hours": 25, "timezone": "Asia/Kolkata"},
+    "cycle.one_success": {"debit_after_hours": 25, "timezone": "Asia/Kolkata"},
 }  # fmt: skip
 DATES = {"visa.reattempts.2025": date(2025, 5, 1), "npci.autopay.attempts": date(2025, 8, 1),
          "npci.autopay.windows": date(2025, 8, 1),
@@ -56,11 +58,11 @@ def test_the_rows_say_what_the_table_says(name):
     assert row.row.since == DATES.get(name, row.row.since)
 
 
-def test_every_row_says_where_it_comes_from_and_when_that_was_read():
-    for one in limits():
-        assert one.source
-        assert one.row.checked <= date(2026, 12, 31)
-        assert one.row.certainty != "rule" or one.row.note
+def test_every_row_says_where_it_comes_from_when_that_was_read_and_what_it_means():
+    for written in yaml.safe_load(LIMITS.read_text(encoding="utf-8")):
+        for name in ("source", "checked", "note"):
+            assert written.get(name), f"{written['id']} has no {name}"
+        assert written["checked"] <= date(2026, 12, 31)
     assert len({one.id for one in limits()}) == len(limits())
 
 
@@ -83,6 +85,8 @@ def test_every_row_says_where_it_comes_from_and_when_that_was_read():
         ({"since": "soon"}, "since"),
         ({"source": ""}, "source"),
         ({"checked": None}, "checked"),
+        ({"note": None}, "note"),
+        ({"note": ""}, "note"),
         ({"certainty": "surely"}, "certainty"),
         ({"id": "Own Test"}, "id"),
         ({"unknown": 1}, "unknown"),

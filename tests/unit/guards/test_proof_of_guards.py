@@ -31,6 +31,7 @@ PLANTED = {
     ),
     "razorpay.one_at_a_time": (None, ("upi", "emandate"), "unresolved"),
     "cycle.last_day": ({"hours": 23}, ("upi", "emandate"), "last day of the cycle"),
+    "cycle.one_success": (None, ("upi", "emandate"), "one success in a cycle"),
     "rbi.without_second_factor": (
         {"limit_minor": 1_500_001}, ("upi", "emandate"), "rbi amount",
     ),
@@ -100,14 +101,21 @@ class Forgetful(Year):
     """Counts what is of the last 31 days or of the debt itself, and nothing else."""
 
     def _facts(self, debt, at):
-        self.last_words = []
+        self.last_words, self.taken = [], []
         return super()._facts(debt, at)
 
 
-@pytest.mark.parametrize("network", ["visa", "mastercard"])
-def test_the_checker_finds_a_never_again_that_was_forgotten_after_a_month(monkeypatch, network):
+@pytest.mark.parametrize(
+    ("profile", "called"),
+    [
+        ("visa", "visa never"),
+        ("mastercard", "mastercard never"),
+        ("upi", "one success in a cycle"),
+    ],
+)
+def test_the_checker_finds_what_was_forgotten_after_a_month(monkeypatch, profile, called):
     monkeypatch.setattr(prove_guards, "Year", Forgetful)
     found = Counter()
     for seed in range(10):
-        found += play(300, seed, (network,))[0]
-    assert set(found) == {f"{network} never"}
+        found += play(300, seed, (profile,))[0]
+    assert set(found) == {called}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.unit.psp.psp_payloads import razorpay_event
+from tinko_pipelines.core.guards.cycles import Frequency
 from tinko_pipelines.core.psp import registry
 from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen
 from tinko_pipelines.core.psp.subscriptions import SubscriptionStanding as Stands
@@ -115,6 +116,37 @@ def event(**entities):
 def test_who_retries_an_order(payment, notification, retries):
     ordered = order() | ({"notification": notification} if notification else {})
     assert READER.observe_event(event(payment=payment, order=ordered)).psp_retries is retries
+
+
+@pytest.mark.parametrize("amount", [0, 100])
+@pytest.mark.parametrize(
+    ("said", "often"),
+    [
+        ({"frequency": "monthly", "max_amount": 5600}, Frequency.MONTHLY),
+        ({"frequency": "as_presented"}, Frequency.AS_PRESENTED),
+        ({"frequency": "every blue moon"}, None),
+        ({"max_amount": 9999900}, None),  # an e-mandate
+    ],
+)
+def test_the_order_that_registers_a_mandate_says_how_often_it_is_debited(amount, said, often):
+    registered = order() | {"amount": amount, "token": said}
+    seen = READER.observe_event(event(payment=debit() | {"amount": amount}, order=registered))
+    assert seen.mandate_frequency is often
+    assert seen.mandate_ref == debit()["token_id"]
+    assert seen.is_empty is (amount == 0 and often is None)
+    assert bool(seen.refs) is (amount > 0)
+
+
+def test_news_of_a_token_say_how_often_it_is_debited_where_the_token_does():
+    for kind, name in [("token.confirmed", "mandate_restored"), ("token.paused", "mandate_lost")]:
+        token = {"id": "token_1", "entity": "token", "frequency": "weekly"}
+        told = event(token=token) | {"event": kind}
+        seen = READER.observe_event(told)
+        assert getattr(seen, name) == seen.mandate_ref == "token_1"
+        assert seen.mandate_frequency is Frequency.WEEKLY
+        del token["frequency"]
+        seen = READER.observe_event(told)
+        assert (getattr(seen, name), seen.mandate_ref) == ("token_1", None)
 
 
 def test_precedence_invoice_then_order_then_payment():

@@ -43,6 +43,7 @@ def attempt(**more):
             "instrument_key": "fp_1", "payment_method_ref": "pm_1", "mandate_ref": "pm_1",
             "merchant_country": None, "merchant_category": None, "notice_asked_at": None,
             "notice_door": None, "notice_delivered_at": None,
+            "fresh_notice": True, "mandate_frequency": None,
             "notice_failed_at": None}  # fmt: skip
     return SimpleNamespace(**base | more)
 

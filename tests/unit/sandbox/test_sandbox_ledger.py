@@ -193,3 +193,41 @@ def test_the_fifth_debit_of_a_upi_mandate(store, ledger):
         attempt(ledger, f"c{number}", at=at + number * DAY, method="upi", network="upi")
     ours(ledger, "ours", at=at + 5 * DAY, method="upi", network="upi")
     assert violations(store, ledger) == {"upi_more_than_4_attempts": 1}
+
+
+def on_token(frequency, at, token="token_1"):
+    return {"token": token, "frequency": frequency, "executes_at": str(at)}
+
+
+@pytest.mark.parametrize(
+    ("frequency", "day", "kept"),
+    # 1 June 2026 is a Monday, and 7 June the week's last day
+    [("weekly", 6, True), ("weekly", 7, False), ("weekly", 8, True), ("monthly", 7, True),
+     ("monthly", 29, True), ("monthly", 30, False), ("as_presented", 30, True)],
+)  # fmt: skip
+def test_the_last_day_of_a_mandates_cycle(store, ledger, frequency, day, kept):
+    owe(ledger)
+    at = NOON_IST + (day - 1) * DAY
+    ours(ledger, "c1", method="emandate", at=at, facts=on_token(frequency, at))
+    assert violations(store, ledger) == ({} if kept else {"debit_on_cycles_last_day": 1})
+
+
+def test_a_debit_that_was_asked_for_too_late_to_come_in_its_cycle(store, ledger):
+    owe(ledger)
+    at = NOON_IST + 28 * DAY
+    ours(ledger, "c1", method="emandate", at=at, facts=on_token("monthly", at + 2 * DAY))
+    assert violations(store, ledger) == {"debit_on_cycles_last_day": 1}
+
+
+@pytest.mark.parametrize(
+    ("token", "days", "found"),
+    [("token_1", 10, {"second_success_in_cycle": 1}), ("token_2", 10, {}), ("token_1", 31, {})],
+)
+def test_what_is_asked_for_where_a_cycle_has_had_its_success(store, ledger, token, days, found):
+    for id_ in ("d1", "d2"):
+        owe(ledger, id_, payer=id_)
+    attempt(ledger, "c0", debt="d2", method="emandate", state=SUCCEEDED, code=None, at=NOON_IST,
+            facts=on_token("monthly", NOON_IST, token))  # fmt: skip
+    at = NOON_IST + days * DAY
+    ours(ledger, "c1", method="emandate", at=at, facts=on_token("monthly", at))
+    assert violations(store, ledger) == found

@@ -14,11 +14,21 @@ from tinko_pipelines.core.guards.banking_days import (
     is_banking_day,
     next_banking_day,
 )
+from tinko_pipelines.core.guards.cycles import Frequency, cycle_of
 from tinko_pipelines.core.guards.kinds import NEVER, YES, Answer, Params, after
 from tinko_pipelines.core.guards.model import Facts
 
 MIDNIGHT = time()
 END_OF_DAY = "24:00"
+
+
+def known_zone(value: str) -> str:
+    """`value`, an IANA time zone. Raises ValueError where there is none of that name."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{value} is no timezone") from None
+    return value
 
 
 class Local(Params):
@@ -28,14 +38,7 @@ class Local(Params):
     timezone: str
     debit_after_hours: NonNegativeInt
 
-    @field_validator("timezone")
-    @classmethod
-    def known(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"{value} is no timezone") from None
-        return value
+    _known = field_validator("timezone")(known_zone)
 
 
 def debit_at(facts: Facts, at: datetime, hours: int) -> datetime:
@@ -92,17 +95,27 @@ def local_window(facts: Facts, at: datetime, params: LocalWindow) -> Answer:
 
 
 class BeforeCycleEnd(Params):
-    """The debit comes more than `hours` before the end of the mandate's cycle."""
+    """The debit comes more than `hours` before the end of the debt's own cycle, where its PSP says
+    it, and of the one of its mandate's frequency in the calendar of `timezone`."""
 
     hours: PositiveInt
     debit_after_hours: NonNegativeInt
+    # evidence of before has none, and frequencies neither
+    timezone: str = "Asia/Kolkata"
+
+    _known = field_validator("timezone")(known_zone)
 
 
 def before_cycle_end(facts: Facts, at: datetime, params: BeforeCycleEnd) -> Answer:
-    if facts.cycle_end is None:
-        return YES
+    """Once a debt's own cycle is over, never; a mandate's next cycle begins with its end. A cycle
+    of one day has no other day than its last, and is not held to this."""
     debit = debit_at(facts, at, params.debit_after_hours)
-    return YES if debit < after(facts.cycle_end, hours=-params.hours) else NEVER
+    if facts.cycle_end is not None and debit >= after(facts.cycle_end, hours=-params.hours):
+        return NEVER
+    cycle = cycle_of(facts.frequency, at, ZoneInfo(params.timezone))
+    if cycle is None or facts.frequency is Frequency.DAILY:
+        return YES
+    return YES if debit < after(cycle.end, hours=-params.hours) else (False, cycle.end)
 
 
 class BankingDay(Local):

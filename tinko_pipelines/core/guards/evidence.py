@@ -18,6 +18,8 @@ from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
 from tinko_pipelines.core.guards.model import Facts
 from tinko_pipelines.core.guards.rows import Book, Limit, covering, limit
 
+# what rows said that were kept before each had to have a note
+_NO_NOTE = {"note": "(none)"}
 # equal values are written alike: whatever their zone, instants are written in UTC
 _once = lru_cache(maxsize=10_000)(to_json)
 # what differs between attempts; the rest of their facts is the same for many
@@ -111,7 +113,7 @@ def read_evidence(document: Mapping[str, Any]) -> Evidence:
         return Evidence(
             at=datetime.fromisoformat(document["at"]),
             facts=from_plain(Facts, document["facts"]),
-            rows=tuple(limit(row) for row in document["rows"]),
+            rows=tuple(limit(_NO_NOTE | row) for row in document["rows"]),
             verdict=from_plain(Verdict, document["verdict"]),
         )
     except (KeyError, TypeError) as error:

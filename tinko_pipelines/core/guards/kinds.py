@@ -159,7 +159,8 @@ def one_at_a_time(facts: Facts, at: datetime, params: OneAtATime) -> Answer:
 
 
 class Notice(Params):
-    """`fresh`: each debit needs a notice of its own, given after the one before it."""
+    """`fresh`: each debit needs a notice of its own, given after the one before it, unless the
+    merchant has it otherwise."""
 
     hours: PositiveInt
     fresh: bool
@@ -168,7 +169,7 @@ class Notice(Params):
 def notice(facts: Facts, at: datetime, params: Notice) -> Answer:
     """So many hours lie between the notice that reached the payer and the debit."""
     delivered = facts.notice_delivered_at
-    if delivered is not None and params.fresh:
+    if delivered is not None and params.fresh and facts.fresh_notice:
         debits = [
             one.at for one in facts.counted if one.same_obligation and one.initiator == "merchant"
         ]

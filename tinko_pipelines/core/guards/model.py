@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tinko_pipelines.core.guards.cycles import Frequency
+
 
 class MerchantCategory(StrEnum):
     """What a merchant sells, as far as limits tell merchants apart (RBI's e-mandate framework)."""
@@ -52,6 +54,9 @@ class Facts:
     them. `timed_out_at`: when the newest of the debt's tries, by anyone, failed in a way that the
     bank may still turn into a success. `notice_required`: the pre-debit notice is ours to wait
     for; False where the PSP gives it as part of the charge and debits only after it.
+    `fresh_notice`: the merchant has each retry announced by a notice of its own.
+    `cycle_end`: of the debt's own cycle, where its PSP says it; `frequency`: of the mandate that is
+    debited, None where nobody said it.
     `as_of`: when this was known, where that is before the instant that is asked about: an open
     debit is then taken to be resolved in time, and looked at again when the time has come.
     """
@@ -72,4 +77,6 @@ class Facts:
     merchant_category: str | None = None
     notice_required: bool = False
     notice_delivered_at: datetime | None = None
+    fresh_notice: bool = True
+    frequency: Frequency | None = None
     as_of: datetime | None = None

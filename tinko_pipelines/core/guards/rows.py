@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tinko_pipelines.core.canonical import dumps
 from tinko_pipelines.core.errors import SettingsError
-from tinko_pipelines.core.guards import calendar_kinds, kinds
+from tinko_pipelines.core.guards import calendar_kinds, cycle_kinds, kinds
 from tinko_pipelines.core.guards.kinds import Holds, Kind, Params
 from tinko_pipelines.core.guards.model import Facts
 from tinko_pipelines.core.settings import get_settings
@@ -32,6 +32,7 @@ KINDS: dict[str, Kind] = {
     "notice": Kind(kinds.Notice, kinds.notice),
     "local_window": Kind(calendar_kinds.LocalWindow, calendar_kinds.local_window),
     "before_cycle_end": Kind(calendar_kinds.BeforeCycleEnd, calendar_kinds.before_cycle_end),
+    "one_per_cycle": Kind(cycle_kinds.OnePerCycle, cycle_kinds.one_per_cycle),
     "banking_day": Kind(calendar_kinds.BankingDay, calendar_kinds.banking_day),
 }
 # what of the facts a row's scope may name; `not_…` excludes
@@ -51,7 +52,8 @@ _SCOPE_OF = attrgetter(*SCOPES)
 
 class Row(BaseModel):
     """One row as it is written. `checked`: the day its source was read; `certainty`: whether the
-    source is the rule itself, somebody's word of it, or our own choice."""
+    source is the rule itself, somebody's word of it, or our own choice; `note`: what it means, for
+    whoever asks why an attempt was refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,7 +66,7 @@ class Row(BaseModel):
     source: str = Field(min_length=8)
     checked: date
     certainty: Literal["rule", "reported", "own"]
-    note: str | None = None
+    note: str = Field(min_length=4)
 
     @model_validator(mode="after")
     def sound(self) -> Row:

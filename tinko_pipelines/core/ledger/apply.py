@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 from tinko_pipelines.core.archival.gone import MAY_BE_ARCHIVED, refuse_archived_debt
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.ids import new_id
-from tinko_pipelines.core.ledger import consequences, disputes, subscriptions
+from tinko_pipelines.core.ledger import consequences, disputes, mandates, subscriptions
 from tinko_pipelines.core.ledger.payments import Known, record_payment
 from tinko_pipelines.core.ledger.refs import Resolved, due_rank, resolve_obligation
 from tinko_pipelines.core.psp.types import DoorSeen, Observation, RefKind
@@ -52,6 +52,8 @@ def _named(seen: Observation) -> Iterator[str]:
     yield from (ref.object_id for ref in seen.refs)
     if seen.subscription is not None:
         yield from filter(None, (seen.subscription.object_id, seen.subscription.invoice))
+    if seen.mandate_ref is not None and seen.mandate_frequency is not None:
+        yield seen.mandate_ref
 
 
 def apply_observation(
@@ -68,10 +70,7 @@ def apply_observation(
     Raises Archived where tries at the debt are in the archive: without them its money would be
     counted wrong.
     """
-    if seen.mandate_lost is not None:
-        _lose_mandate(connection, account, seen.mandate_lost, now)
-    if seen.mandate_restored is not None:
-        _restore_mandate(connection, account, seen.mandate_restored, now)
+    mandates.hear(connection, account, seen, now)
     if seen.subscription is not None:
         subscriptions.hear(connection, account, seen.subscription, now)
     found = resolve_obligation(connection, account, seen, now)
@@ -196,34 +195,3 @@ def _see_doors(
             "urls": [door.url for door in doors],
         },
     )
-
-
-def _lose_mandate(
-    connection: Connection, account: Account, mandate_ref: str, now: datetime
-) -> None:
-    """A paused or cancelled mandate cancels what is scheduled; the payer is asked instead."""
-    lost = connection.scalars(
-        query("ledger", "lose_mandate"),
-        {"connection_id": account.connection_id, "mandate_ref": mandate_ref, "now": now},
-    ).all()
-    for obligation_id in lost:
-        for name in ("cancel_scheduled", "wake_case"):
-            connection.execute(query("ledger", name), {"obligation_id": obligation_id, "now": now})
-
-
-def _restore_mandate(
-    connection: Connection, account: Account, mandate_ref: str, now: datetime
-) -> None:
-    """A mandate that stands again may be charged again: the cases that lost it are looked at.
-
-    Told too late, after a cancellation, it costs nothing: the fresh read before a charge sees how
-    the mandate stands, and refuses.
-    """
-    restored = connection.scalars(
-        query("ledger", "restore_mandate"),
-        {"connection_id": account.connection_id, "mandate_ref": mandate_ref, "now": now},
-    ).all()
-    for obligation_id in restored:
-        connection.execute(
-            query("ledger", "wake_case"), {"obligation_id": obligation_id, "now": now}
-        )

@@ -56,6 +56,7 @@ def merge_observations(a: Observation, b: Observation) -> Observation:
         psp_retries=either(first.psp_retries, second.psp_retries),
         has_mandate=mandate.has_mandate,
         mandate_ref=either(mandate.mandate_ref, either(b.mandate_ref, a.mandate_ref)),
+        mandate_frequency=either(b.mandate_frequency, a.mandate_frequency),
         mandate_lost=either(b.mandate_lost, a.mandate_lost),
         mandate_restored=either(b.mandate_restored, a.mandate_restored),
         subscription=latest(a.subscription, b.subscription),

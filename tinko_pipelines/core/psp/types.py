@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tinko_pipelines.core.failures.classifier import ErrorInfo
+from tinko_pipelines.core.guards.cycles import Frequency
 from tinko_pipelines.core.psp.subscriptions import SubscriptionSeen
 
 
@@ -163,6 +164,7 @@ class Observation:
     psp_retries: bool | None = None
     has_mandate: bool | None = None
     mandate_ref: str | None = None
+    mandate_frequency: Frequency | None = None  # how often `mandate_ref` may be debited
     mandate_lost: str | None = None  # token whose mandate was paused, rejected or cancelled
     mandate_restored: str | None = None  # token whose mandate stands (again)
     subscription: SubscriptionSeen | None = None
@@ -179,6 +181,7 @@ class Observation:
             self.refs
             or self.subscription
             or self.mandate_lost
+            or (self.mandate_ref and self.mandate_frequency)
             or self.mandate_restored
             or self.notice_delivered
             or self.notice_failed

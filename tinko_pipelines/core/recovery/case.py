@@ -7,6 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
+from tinko_pipelines.core.guards.cycles import Frequency
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
 from tinko_pipelines.core.ledger.states import AttemptState
 from tinko_pipelines.core.psp.types import Actor
@@ -87,6 +88,7 @@ class CaseView:
     merchant_category: str | None = None
     # of the place, where its windows may ask for them; None: the `holidays` library is asked
     bank_holidays: tuple[date, ...] | None = None
+    mandate_frequency: Frequency | None = None
 
     @property
     def place(self) -> Place:
@@ -144,4 +146,5 @@ def facts(case: CaseView, last: AttemptView | None) -> Facts:
         cycle_end=case.cycle_end,
         merchant_country=case.merchant_country,
         merchant_category=case.merchant_category,
+        frequency=case.mandate_frequency,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from tinko_pipelines.core.guards.cycles import Frequency
 from tinko_pipelines.core.guards.evaluate import Verdict, evaluate
 from tinko_pipelines.core.guards.evidence import Written, evidence_of
 from tinko_pipelines.core.guards.model import Counted, Facts, LastFailure
@@ -58,10 +59,15 @@ class Permission:
 
 
 def door_of(attempt: Row[Any], seen: Observation) -> DoorSeen | None:
-    """The door that `attempt` goes through: the one its notice was given over, else the debt's."""
-    if attempt.notice_door is None:
-        return charge_door(seen)
-    return next((one for one in seen.doors if one.object_id == attempt.notice_door), None)
+    """The door that `attempt` goes through: the one its notice was given over, else the debt's.
+
+    Where the notice of an earlier try does for this one, it is the order that announces nothing.
+    """
+    if attempt.notice_door is not None:
+        return next((one for one in seen.doors if one.object_id == attempt.notice_door), None)
+    if attempt.notice_delivered_at is not None:
+        return next((one for one in seen.doors if one.announced is False), None)
+    return charge_door(seen)
 
 
 def charge_door(seen: Observation) -> DoorSeen | None:
@@ -228,4 +234,6 @@ def facts_of(
         merchant_category=attempt.merchant_category,
         notice_required=notice_required,
         notice_delivered_at=attempt.notice_delivered_at,
+        fresh_notice=attempt.fresh_notice,
+        frequency=attempt.mandate_frequency and Frequency(attempt.mandate_frequency),
     )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row
 from tinko_pipelines.core.db.arrays import uuids
 from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.failures.taxonomy import Category, RetryAdvice
+from tinko_pipelines.core.guards.cycles import LONGEST_CYCLE, Frequency
 from tinko_pipelines.core.guards.model import Counted
 from tinko_pipelines.core.guards.rows import book
 from tinko_pipelines.core.ledger.states import AttemptState
@@ -22,8 +23,10 @@ from tinko_pipelines.core.psp.types import Actor
 from tinko_pipelines.core.recovery.case import AttemptView, CaseView
 from tinko_pipelines.core.recovery.tries import Try, tries_at
 
-# nothing is counted further back (Visa and Mastercard: 30 days)
+# nothing is counted further back (Visa and Mastercard: 30 days), but for what took a mandate's
+# cycle: a debit that was asked for before the cycle may have come in it
 COUNTED_SPAN = timedelta(days=31)
+TAKEN_SPAN = LONGEST_CYCLE + timedelta(days=2)
 
 
 class Counters:
@@ -82,7 +85,8 @@ def counted_on(
     obligation_ids: Sequence[uuid.UUID] = (),
 ) -> dict[str, Counters]:
     """Everyone's counted attempts by instrument, oldest first: of the last 31 days, and however
-    old they are those at the given debts and those with a code after which there is no other."""
+    old they are those at the given debts and those with a code after which there is no other; of
+    mandates, what succeeded within the longest cycle."""
     found: dict[str, Counters] = defaultdict(Counters)
     for one in connection.execute(
         query("recovery", "counters"),
@@ -94,6 +98,7 @@ def counted_on(
             "obligation_ids": uuids(obligation_ids),
             "never_decline": book().never_decline,
             "never_advice": book().never_advice,
+            "taken_since": now - TAKEN_SPAN,
         },
     ).all():
         found[one.instrument_key].add(one)
@@ -205,4 +210,5 @@ def _view(row: Row[Any], tries: Sequence[Try], counted: tuple[Counted, ...]) -> 
         customer_tags=tuple(row.customer_tags),
         merchant_country=row.merchant_country,
         merchant_category=row.merchant_category,
+        mandate_frequency=row.mandate_frequency and Frequency(row.mandate_frequency),
     )

@@ -81,7 +81,9 @@ def ensure_environment_connections(
         return []
     owner = ensure_organisation(connection, DEFAULT_SLUG, "Default organisation", at)
     connection.execute(SET_TENANT, {"org": str(owner.org_id)})
-    trade = Trade.said(settings.merchant_country, settings.merchant_category)
+    trade = Trade.said(
+        settings.merchant_country, settings.merchant_category, settings.merchant_fresh_notice
+    )
     set_trade(connection, owner.org_id, trade)
     there = {
         (item.psp, item.account_id, item.livemode): item

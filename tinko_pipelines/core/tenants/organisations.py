@@ -28,29 +28,34 @@ class Organisation:
     language: str
     country: str | None = None
     category: MerchantCategory | None = None
+    fresh_notice: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """Where a merchant is (ISO 3166-1 alpha-2) and what is sold: some limits depend on it. None:
-    not said. Raises InvalidInput where there is no such country or category."""
+    """Where a merchant is (ISO 3166-1 alpha-2), what is sold, and whether each retry of a mandate
+    is announced by a notice of its own: some limits depend on it. None: not said. Raises
+    InvalidInput where there is no such country or category."""
 
     country: str | None = None
     category: MerchantCategory | None = None
+    fresh_notice: bool | None = None
 
     def __post_init__(self) -> None:
         if self.country is not None and not is_country(self.country):
             raise InvalidInput(f"{self.country!r} is no country code of two letters (ISO 3166-1)")
 
     @classmethod
-    def said(cls, country: str | None, category: str | None) -> Trade:
+    def said(
+        cls, country: str | None, category: str | None, fresh_notice: bool | None = None
+    ) -> Trade:
         """Out of what was typed; empty is not said."""
         try:
             kind = MerchantCategory(category) if category else None
         except ValueError:
             known = ", ".join(MerchantCategory)
             raise InvalidInput(f"{category!r} is no category; there are {known}") from None
-        return cls((country or "").strip().upper() or None, kind)
+        return cls((country or "").strip().upper() or None, kind, fresh_notice)
 
 
 NOT_SAID = Trade()
@@ -73,7 +78,16 @@ def create_organisation(
     """
     if not is_timezone(timezone):
         raise InvalidInput(f"{timezone!r} is no time zone of the IANA database")
-    made = Organisation(new_id(at), slug, name, timezone, language, trade.country, trade.category)
+    made = Organisation(
+        new_id(at),
+        slug,
+        name,
+        timezone,
+        language,
+        trade.country,
+        trade.category,
+        trade.fresh_notice is not False,
+    )
     connection.execute(SET_TENANT, {"org": str(made.org_id)})
     try:
         with connection.begin_nested():
@@ -87,6 +101,7 @@ def create_organisation(
                     "language": language,
                     "country": trade.country,
                     "category": trade.category,
+                    "fresh_notice": made.fresh_notice,
                     "at": at,
                 },
             )
@@ -100,7 +115,12 @@ def set_trade(connection: Connection, org_id: UUID, trade: Trade) -> None:
     if trade != NOT_SAID:
         connection.execute(
             query("tenants", "set_trade"),
-            {"org_id": org_id, "country": trade.country, "category": trade.category},
+            {
+                "org_id": org_id,
+                "country": trade.country,
+                "category": trade.category,
+                "fresh_notice": trade.fresh_notice,
+            },
         )
 
 
@@ -140,4 +160,5 @@ def _organisation(row: RowMapping) -> Organisation:
         row["language"],
         row["country"],
         None if category is None else MerchantCategory(category),
+        row["fresh_notice"],
     )

@@ -50,15 +50,16 @@ def vpa(instrument: Instrument, email: str) -> str:
 
 
 def token(
-    id_: str, secret: str, instrument: Instrument, payer_name: str, email: str, at: int
-) -> Doc:
-    """A stored mandate: card, UPI Autopay or e-mandate."""
+    id_: str, secret: str, instrument: Instrument, payer_name: str, email: str, at: int,
+    frequency: str,
+) -> Doc:  # fmt: skip
+    """A stored mandate: card, UPI Autopay or e-mandate. `frequency`: how often it is debited."""
     doc: Doc = {
         "id": id_, "entity": "token", "token": secret, "bank": None, "wallet": None,
         "method": instrument.method, "recurring": True,
         "recurring_details": {"status": "confirmed", "failure_reason": None},
         "auth_type": None, "mrn": None, "used_at": at, "created_at": at, "start_time": at,
-        "notes": [], "dcc_enabled": False, "max_amount": 1_500_000,
+        "notes": [], "dcc_enabled": False, "max_amount": 1_500_000, "frequency": frequency,
         "expired_at": at + _FIVE_YEARS,
     }  # fmt: skip
     if instrument.method == "card":

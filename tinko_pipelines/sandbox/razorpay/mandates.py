@@ -13,6 +13,8 @@ from tinko_pipelines.sandbox.store import Doc
 
 _EVENT = {"cancelled": "token.cancelled", "paused": "token.paused", "confirmed": "token.resumed",
           "cancellation_initiated": "token.cancellation_initiated"}  # fmt: skip
+# how often UPI mandates are debited; e-mandates and cards know only as_presented here
+_UPI_FREQUENCIES = {"monthly": 0.5, "as_presented": 0.35, "weekly": 0.15}
 
 
 class Mandates:
@@ -42,7 +44,10 @@ class Mandates:
         id_ = self._bank.new_id("token_", debt["id"], "token")
         since = debt["due"] - engine.draws.between(30, 180, id_, "age") * DAY
         secret = self._bank.new_id("", id_, "secret")
-        doc = entities.token(id_, secret, instrument, payer.name, payer.email, since)
+        often = "as_presented"
+        if instrument.method == "upi":
+            often = engine.draws.weighted(_UPI_FREQUENCIES, id_, "frequency")
+        doc = entities.token(id_, secret, instrument, payer.name, payer.email, since, often)
         doc.update(_customer=holder["id"], _instrument=instrument.id, _fixed=None, _debt=debt["id"])
         self._bank.put(b.TOKEN, doc, account)
         engine.ledger.tie(id_, payer=payer.id, instrument=instrument.id)
@@ -64,14 +69,18 @@ class Mandates:
                 engine.at(pause[0], "razorpay.token", token=token["id"], to="paused")
             engine.at(pause[1], "razorpay.token", token=token["id"], to="confirmed")
 
-    def test_token(self, account: Doc, holder: Doc, method: str, code: str) -> Doc:
+    def test_token(
+        self, account: Doc, holder: Doc, method: str, code: str, frequency: str
+    ) -> Doc:  # fmt: skip
         """A token whose debits always end in `code` ('' always succeeds), for tests."""
         ordinal = self._bank.count_up(holder["id"], "token")
         id_ = self._bank.new_id("token_", holder["id"], "token", ordinal)
         instrument = b.fixed_instrument(f"ins_{id_}", method, code)
         secret = self._bank.new_id("", id_, "secret")
         now = self._engine.now
-        doc = entities.token(id_, secret, instrument, holder["name"], holder["email"] or "", now)
+        doc = entities.token(
+            id_, secret, instrument, holder["name"], holder["email"] or "", now, frequency
+        )  # fmt: skip
         doc.update(_customer=holder["id"], _instrument=instrument.id, _fixed=code, _debt=None)
         return self._bank.put(b.TOKEN, doc, account)
 

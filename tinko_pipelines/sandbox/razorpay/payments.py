@@ -64,7 +64,8 @@ class Payments:
                                        now=engine.now, after=order["_after"])  # fmt: skip
         else:
             plan = debits.at_once(engine.draws, instrument.method, payment["id"], engine.now)
-        facts = {"executes_at": str(plan.debit_at)}
+        facts = {"executes_at": str(plan.debit_at), "token": token["id"],
+                 "frequency": token["frequency"]}  # fmt: skip
         if ahead:
             facts["notice_at"] = str(plan.notice_at or "")
             if actor == "tinko" and self._untold(order, instrument, noticed):

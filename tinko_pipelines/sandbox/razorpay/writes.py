@@ -187,7 +187,7 @@ class Writes:
         return public(self._bank.put(b.CUSTOMER, doc, call.account))
 
     def create_test_token(self, call: Call) -> Doc:
-        """A token for tests: `{customer_id, method, vpa: "<word>@razorpay"}`.
+        """A token for tests: `{customer_id, method, vpa: "<word>@razorpay", frequency}`.
 
         The word is `success`, `failure`, or a neutral code of the sandbox's payers; it is what
         comes of every debit, whatever the method.
@@ -200,7 +200,8 @@ class Writes:
         if method not in ("card", "upi", "emandate") or code is None:
             raise ApiError("Invalid VPA. Please enter a valid Virtual Payment Address",
                            reason="invalid_vpa", source="customer", field="vpa")  # fmt: skip
-        made = self._mandates.test_token(call.account, holder, method, code)
+        often = str(call.body.get("frequency") or "as_presented")
+        made = self._mandates.test_token(call.account, holder, method, code, often)
         if word.startswith("refund_fails@"):
             made["_refund_fails"] = True
             self._bank.put(b.TOKEN, made)

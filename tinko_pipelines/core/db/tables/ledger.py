@@ -85,6 +85,17 @@ subscriptions = Table(
     instant("updated_at"),
 )
 
+mandates = Table(
+    "mandates",
+    metadata,
+    # the name first: counters know a mandate by nothing else
+    Column("object_id", Text, primary_key=True),
+    key("connection_id"),
+    ref("org_id"),
+    text("frequency"),  # how often it may be debited (core/guards/cycles.py)
+    instant("updated_at"),
+)
+
 psp_refs = Table(
     "psp_refs",
     metadata,

@@ -25,6 +25,8 @@ organisations = Table(
     # where the merchant is (ISO 3166-1 alpha-2), and what is sold, as far as limits depend on it
     text("country", required=False),
     text("category", required=False),
+    # whether each retry has a pre-debit notice of its own, or the debt's first one does for all
+    Column("fresh_notice", Boolean, nullable=False, server_default="true"),
     instant("created_at"),
     row_version(),
     Index("ix_organisations_row_version", "row_version"),

@@ -78,12 +78,20 @@ def subscription_stands(payload: Mapping[str, Any]) -> Observation:
 
 def token_lost(payload: Mapping[str, Any]) -> Observation:
     """A token whose mandate was paused, rejected or cancelled."""
-    return Observation(mandate_lost=text(payload, "token", "entity", "id"))
+    return replace(_token(payload), mandate_lost=text(payload, "token", "entity", "id"))
 
 
 def token_restored(payload: Mapping[str, Any]) -> Observation:
     """A token whose mandate is in force: confirmed at last, or resumed after a pause."""
-    return Observation(mandate_restored=text(payload, "token", "entity", "id"))
+    return replace(_token(payload), mandate_restored=text(payload, "token", "entity", "id"))
+
+
+def _token(payload: Mapping[str, Any]) -> Observation:
+    """The terms of a token's mandate, where the event says them."""
+    found = part(payload, "token", "entity")
+    often = mapping.frequency(found)
+    ref = text(found, "id") if often else None
+    return Observation(mandate_ref=ref, mandate_frequency=often)
 
 
 def noticed(payload: Mapping[str, Any]) -> Observation:

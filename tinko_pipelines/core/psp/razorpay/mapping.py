@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from tinko_pipelines.core.guards.cycles import Frequency
 from tinko_pipelines.core.psp.merge import merge_all
 from tinko_pipelines.core.psp.payload import instant, number, part, tags, text
 from tinko_pipelines.core.psp.razorpay.payments import country_of, payer
@@ -49,7 +50,8 @@ def payment(entity: Mapping[str, Any]) -> Observation:
     """A payment: one attempt. What is due its order or invoice says."""
     seen = payment_seen(entity)
     if seen.amount == 0:
-        return Observation()
+        # a mandate was registered: how often it may be debited its order says
+        return Observation(mandate_ref=seen.payment_method_ref)
     return Observation(
         refs=_refs(
             (RefKind.INVOICE, text(entity, "invoice_id")),
@@ -69,8 +71,9 @@ def payment(entity: Mapping[str, Any]) -> Observation:
 
 def order(entity: Mapping[str, Any]) -> Observation:
     """An order. One that announces its debit is never retried by Razorpay itself."""
+    often = frequency(part(entity, "token"))
     if not number(entity, "amount"):
-        return Observation()
+        return Observation(mandate_frequency=often)
     found = order_id(entity)
     paid = entity.get("status") == "paid"
     announced = bool(part(entity, "notification"))
@@ -92,7 +95,15 @@ def order(entity: Mapping[str, Any]) -> Observation:
         ),
         psp_retries=False if announced else None,
         mandate_ref=text(entity, "notification", "token_id"),
+        mandate_frequency=often,
     )
+
+
+def frequency(terms: Any) -> Frequency | None:
+    """How often a mandate may be debited, as its token says it, or the `token` of the order it was
+    registered with. None where neither does (e-mandates) or the word is new to us."""
+    said = text(terms, "frequency")
+    return Frequency(said) if said in set(Frequency) else None
 
 
 def order_id(entity: Mapping[str, Any]) -> str:

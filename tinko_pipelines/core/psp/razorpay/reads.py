@@ -30,7 +30,7 @@ def span_of(start: datetime, end: datetime) -> dict[str, Any]:
 
 def resolve(calls: RazorpayCalls, seen: Observation) -> Observation:
     """`seen`, completed: the order, invoice, link or cycle behind it, who retries, and whether
-    its token's mandate stands."""
+    its token's mandate stands and how often it may be debited."""
     if not seen.refs:
         return seen
     # after a refund only a fresh payment says what is refunded in all
@@ -102,8 +102,13 @@ def _completed(calls: RazorpayCalls, seen: Observation) -> Observation:
         return replace(found, has_mandate=False)
     if found.customer.ref is None:
         return replace(found, mandate_ref=token)
-    stands = _stands(calls, found.customer.ref, token)
-    return replace(found, has_mandate=stands, mandate_ref=token)
+    terms = _token(calls, found.customer.ref, token)
+    return replace(
+        found,
+        has_mandate=_stands(terms),
+        mandate_ref=token,
+        mandate_frequency=mapping.frequency(terms) or found.mandate_frequency,
+    )
 
 
 def _joined(calls: RazorpayCalls, seen: Observation) -> Observation:
@@ -163,11 +168,18 @@ def _payment(calls: RazorpayCalls, payment_id: str) -> Observation:
     return mapping.payment(calls(calls.sdk.payment.fetch, payment_id, WITH_CARD))
 
 
-def _stands(calls: RazorpayCalls, customer: str, token: str) -> bool:
-    """Whether the token's mandate is in force; one that Razorpay no longer knows is not."""
+def _token(calls: RazorpayCalls, customer: str, token: str) -> Mapping[str, Any] | None:
+    """The token; None where Razorpay no longer knows it."""
     try:
-        found = calls(calls.sdk.token.fetch, customer, token)
+        found: Mapping[str, Any] = calls(calls.sdk.token.fetch, customer, token)
     except PspRejected:
+        return None
+    return found
+
+
+def _stands(found: Mapping[str, Any] | None) -> bool:
+    """Whether the token's mandate is in force."""
+    if found is None:
         return False
     status = text(found, "recurring_details", "status") or text(found, "recurring_status")
     return part(found, "recurring") is not False and status in _STANDING
