@@ -64,7 +64,8 @@ where r.connection_id = :connection_id and r.object_id = any(cast(:object_ids as
 -- name: ledger_knows
 -- Which objects the ledger has, how the attempts among them stand, and their debts.
 -- Index: pk_psp_refs, pk_attempts, pk_obligations.
-select r.object_id, a.state, a.refunded_minor, o.state as debt_state
+select
+    r.object_id, a.state, a.amount_minor, a.currency, a.refunded_minor, o.state as debt_state
 from psp_refs as r
 left join attempts as a on r.attempt_id = a.id
 left join obligations as o on r.obligation_id = o.id

@@ -460,3 +460,26 @@ inner join connections as c on w.connection_id = c.id
 where c.status = 'active'
 group by w.psp, w.hearing
 order by w.psp, w.hearing;
+
+-- name: note_schedule
+-- How often a connection is paid out, where the PSP says another than before (null: nothing).
+-- Index: pk_payout_schedules.
+insert into payout_schedules as known (connection_id, org_id, payout_interval, since)
+values (:connection_id, :org_id, :interval, :now)
+on conflict (connection_id) do update
+    set payout_interval = excluded.payout_interval, since = excluded.since
+    where known.payout_interval is distinct from excluded.payout_interval;
+
+-- name: note_unpaid_days
+-- Days of payments whose money is in the balance and in no payout: whether that is late is another
+-- question now. Indexes: ix_settlement_lines_connection_id_payout_id, pk_psp_records.
+insert into unreconciled_days (connection_id, day, org_id, noted_at)
+select distinct r.connection_id, r.day, r.org_id, cast(:now as timestamptz)
+from settlement_lines as l
+inner join psp_records as r on l.connection_id = r.connection_id and l.source_id = r.object_id
+where
+    l.connection_id = :connection_id
+    and l.payout_id is null
+    and l.kind = 'payment'
+    and r.org_id = :org_id
+on conflict (connection_id, day) do nothing;

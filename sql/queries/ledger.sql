@@ -422,9 +422,18 @@ values (
 
 -- name: update_seen_attempt
 -- The attempt as the PSP now shows it. The state moves only where :state is reachable from the
--- present one, so late and repeated news change nothing. Index: pk_attempts.
+-- present one, so late and repeated news change nothing. What was captured says over how much: less
+-- than was authorised, where the merchant took less. Index: pk_attempts.
 update attempts
 set
+    amount_minor = case
+        when
+            :state = 'succeeded'
+            and (state = 'succeeded' or state = any(cast(:sources as text[])))
+            and currency = :currency
+            then cast(:amount as bigint)
+        else amount_minor
+    end,
     state = case when state = any(cast(:sources as text[])) then :state else state end,
     -- a payment read afterwards does not say when it ended: one that we saw pending ended no
     -- earlier than when it began, and no later than now

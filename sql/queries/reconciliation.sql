@@ -458,15 +458,18 @@ where
     and p.payout_id = any(cast(:payout_ids as text[]));
 
 -- name: paid_out
--- When connections were last paid out by hand, in a payout of which nobody lists what is in it, and
--- when last by the PSP itself. Index: pk_payouts.
+-- How often connections are paid out, as their PSP says; when last by hand, in a payout of which
+-- nobody lists what is in it, and when last by the PSP itself. Indexes: pk_payouts,
+-- pk_payout_schedules.
 select
-    p.connection_id,
+    c.connection_id,
+    s.payout_interval,
     max(p.created_at) filter (where not p.itemised) as by_hand,
     max(p.created_at) filter (where p.itemised) as by_itself
-from payouts as p
-where p.connection_id = any(cast(:connection_ids as uuid[]))
-group by p.connection_id;
+from unnest(cast(:connection_ids as uuid[])) as c (connection_id)
+left join payout_schedules as s on c.connection_id = s.connection_id
+left join payouts as p on c.connection_id = p.connection_id
+group by c.connection_id, s.payout_interval;
 
 -- name: settlements_listed
 -- When each connection's settlements were last listed. Index: pk_ingested_days.
@@ -638,18 +641,30 @@ set
 where id = :id;
 
 -- name: wanted_repairs
--- Repairs that were asked for and are not done. Index: ix_findings_repair.
+-- Repairs that were asked for and are not done, at one PSP or (null) at all of them. The ledger's
+-- own findings name none: theirs is where the payment to give back was taken, as of refund_wanted.
+-- Indexes: ix_findings_repair, pk_obligations, ix_attempts_obligation_id.
 select f.id
 from findings as f
-where f.repair_state in ('requested', 'applying')
+left join obligations as o on f.obligation_id = o.id
+left join attempts as a
+    on o.id = a.obligation_id and a.psp_payment_id = f.proposal ->> 'refund'
+where
+    f.repair_state in ('requested', 'applying')
+    and (cast(:psp as text) is null or coalesce(f.psp, a.psp, o.psp) = :psp)
 order by f.id
 limit :limit;
 
--- name: count_repairs
--- Index: ix_findings_repair.
-select count(*) as waiting, min(f.id::text) as oldest
+-- name: oldest_repairs
+-- The first of the repairs that wait at each PSP. Indexes: those of wanted_repairs.
+select coalesce(f.psp, a.psp, o.psp) as psp, min(f.id::text) as oldest
 from findings as f
-where f.repair_state in ('requested', 'applying');
+left join obligations as o on f.obligation_id = o.id
+left join attempts as a
+    on o.id = a.obligation_id and a.psp_payment_id = f.proposal ->> 'refund'
+where f.repair_state in ('requested', 'applying')
+group by 1
+order by 1;
 
 -- name: refund_wanted
 -- The connection that a debt's double collection is given back through: where that payment was taken.
@@ -703,13 +718,71 @@ where
 order by f.day, f.kind, f.subject_id
 limit :limit;
 
+-- name: day_held
+-- What a PSP listed of some days and a check refused, so that it is in none of their books: rows and
+-- money, per connection, table and currency. A line is of its payment's day. What was listed again
+-- since, and let through, is counted. Indexes: scans the quarantine; pk_psp_records,
+-- pk_settlement_lines, pk_payouts.
+with held as (
+    select
+        q.org_id, q.frame, q.state, q.last_seen, split_part(q.key, ' ', 1)::uuid as connection_id,
+        substr(q.key, strpos(q.key, ' ') + 1) as key, q.payload ->> 'psp' as psp,
+        q.payload ->> 'payment_id' as payment_id, q.payload ->> 'currency' as currency,
+        coalesce(q.payload ->> 'gross_minor', q.payload ->> 'amount_minor')::numeric as minor,
+        timezone('UTC', (q.payload ->> 'created_at')::timestamptz)::date as day
+    from quarantine as q
+    where q.source = 'listing' and q.state in ('quarantined', 'dropped')
+),
+
+placed as (
+    select h.*, coalesce(r.day, h.day) as of_day
+    from held as h
+    left join psp_records as r
+        on h.connection_id = r.connection_id and h.payment_id = r.object_id
+)
+
+select
+    p.of_day as day, p.psp, p.connection_id, p.frame, p.state, p.currency, count(*) as rows,
+    sum(p.minor) as minor
+from placed as p
+where
+    p.of_day >= :first
+    and p.of_day <= :last
+    and (cast(:psp as text) is null or p.psp = :psp)
+    and not exists (
+        select 1 from settlement_lines as l
+        where
+            p.frame = 'settlement_lines'
+            and l.connection_id = p.connection_id
+            and l.line_id = p.key
+            and l.listed_at >= p.last_seen
+    )
+    and not exists (
+        select 1 from psp_records as r
+        where
+            p.frame = 'psp_records'
+            and r.connection_id = p.connection_id
+            and r.object_id = p.key
+            and r.listed_at >= p.last_seen
+    )
+    and not exists (
+        select 1 from payouts as o
+        where
+            p.frame = 'payouts'
+            and o.connection_id = p.connection_id
+            and o.payout_id = p.key
+            and o.listed_at >= p.last_seen
+    )
+group by p.of_day, p.psp, p.connection_id, p.frame, p.state, p.currency
+order by p.of_day, p.connection_id, p.frame, p.state, p.currency;
+
 -- name: note_changed_days
--- Days, of every connection, of which a record, line, payout or attempt was written by a transaction
--- of [:low, :high): those of the payments it is about, and a payout's own. A dispute or refund, and
--- the line of one, is about a payment of another day; the line by which a payout came back is about
--- all that was in it. Indexes: ix_psp_records_row_version and its like on settlement_lines, payouts
--- and attempts, pk_psp_records, pk_psp_refs, pk_attempts, pk_payouts, those of settlement_lines on
--- payout_id and source_id.
+-- Days, of every connection, of which a record, line, payout or attempt was written, or set aside as
+-- refused, by a transaction of [:low, :high): those of the payments it is about, and a payout's own.
+-- A dispute or refund, and the line of one, is about a payment of another day; the line by which a
+-- payout came back is about all that was in it. Indexes: ix_psp_records_row_version and its like on
+-- settlement_lines, payouts, attempts and quarantine, pk_psp_records, pk_psp_refs, pk_attempts,
+-- pk_payouts, those of settlement_lines on payout_id and source_id.
 with recursive records as materialized (
     select r.connection_id, r.object_id, r.kind, r.payment_id
     from psp_records as r
@@ -794,6 +867,21 @@ days as (
     select p.connection_id, p.day
     from lines as l
     inner join payouts as p on l.connection_id = p.connection_id and l.payout_id = p.payout_id
+    union
+    -- what left its table for the quarantine
+    select
+        split_part(q.key, ' ', 1)::uuid,
+        coalesce(r.day, timezone('UTC', (q.payload ->> 'created_at')::timestamptz)::date)
+    from quarantine as q
+    left join psp_records as r
+        on
+            split_part(q.key, ' ', 1)::uuid = r.connection_id
+            and q.payload ->> 'payment_id' = r.object_id
+    where
+        q.row_version >= :low
+        and q.row_version < :high
+        and q.source = 'listing'
+        and q.payload ->> 'created_at' is not null
 )
 
 insert into unreconciled_days (connection_id, day, org_id, noted_at)

@@ -16,6 +16,14 @@ from tinko_pipelines.core.analytics.definitions import definition, definitions
 from tinko_pipelines.core.ledger.states import CaseState
 
 CONTENTS = "/console/documents/"
+# as Great Expectations writes it, in short
+GREAT = """<html><head>
+<link rel="stylesheet" href="https://maxcdn.bootstrapcdn.com/bootstrap/4.3.1/css/bootstrap.min.css"/>
+<link rel="shortcut icon" href="../../../static/images/favicon.ico" type="image/x-icon"/>
+<style>.own { color: red }</style>
+<script src="https://code.jquery.com/jquery-3.7.1.min.js"></script><script>own()</script>
+</head><body><img src="https://web-assets.s3.amazonaws.com/logo-long.png?d=2026" />
+<h1>line_order</h1></body></html>"""
 
 
 def test_the_page_shows_counts_money_and_cases_of_each_organisation(
@@ -107,7 +115,7 @@ def written(settings, tmp_path, monkeypatch):
     """Pages of a batch and of dbt in their folders, and a file beside them that is none of them."""
     page = tmp_path / "quality" / "validations" / "payouts" / "1" / "a batch.html"
     page.parent.mkdir(parents=True)
-    page.write_text("<h1>line_order</h1>")
+    page.write_text(GREAT)
     (tmp_path / "dbt").mkdir()
     (tmp_path / "dbt" / "index.html").write_text("<script>models()</script>")
     (tmp_path / "secret.txt").write_text("not for you")
@@ -128,6 +136,14 @@ def test_a_browser_opens_what_dbt_and_the_checks_wrote(written):
         for page in pages:
             assert page.headers["content-type"].startswith("text/html")
             assert page.headers["content-security-policy"].startswith("sandbox allow-scripts;")
+        # its looks are asked of nobody else, and its own stand behind what is put in their place
+        great = pages[1].text
+        assert re.findall(r'(?:src|href)="(?:https?:)?//', great) == []
+        assert 'src="../../../static/images/logo-long.png"' in great
+        assert great.index(".alert-secondary") < great.index(".own {")
+        assert "own()" in great
+        home = browser.get(CONTENTS + "quality/index.html", follow_redirects=False)
+        assert (home.status_code, home.headers["location"]) == (307, CONTENTS)
         for gone in ("quality/%2e%2e/secret.txt", "quality//etc/hostname", "nothing/x", "dbt/x"):
             assert browser.get(CONTENTS + gone).status_code == 404
 

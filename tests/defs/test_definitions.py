@@ -34,7 +34,7 @@ ASSETS = {
     "stripe_webhooks", "razorpay_webhooks", *LISTED,
     "inbox_events", "events", "failures", "cases", "decisions", "attempts", "attempt_outcomes",
     "stripe_reconciliation", "razorpay_reconciliation", "settlements", "reconciliation_report",
-    "finding_repairs",
+    *(f"{psp}_finding_repairs" for psp in ("razorpay", "stripe")),
     "archive_inbox_events", "archive_attempts", "archive_notification_deliveries",
     "payer_messages", "partitions", "checked_ledger", "checked_listings", "quarantine",
     *CARRIED, "clickhouse/sink_positions", "int_attempts", "int_changed_debts", "int_changed_rows",

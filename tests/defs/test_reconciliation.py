@@ -131,8 +131,17 @@ def test_the_repair_that_was_asked_for_rings(stage, database):  # noqa: F811
     ((finding,),) = stage.rows("select id from findings where kind = 'amount'")
     with unit_of_work(database.app, stage.account.org_id) as connection:
         review.request_repair(connection, finding, "key:test", LATER)
-    rung = jobs.repairs_sensor(context, platform=Platform())
+    (rung,) = jobs.repairs_sensor(context, platform=Platform())
     assert rung.run_key.startswith(str(finding))
+    assert rung.asset_selection == [dg.AssetKey("stripe_finding_repairs")]
+
+
+def test_repairs_wait_for_the_psps_listings():
+    pools = {one.key.to_user_string(): one.op.pool
+             for one in assets.reconciliation().assets if "repairs" in one.op.name}  # fmt: skip
+    assert pools == {
+        "stripe_finding_repairs": "stripe_api", "razorpay_finding_repairs": "razorpay_api",
+    }  # fmt: skip
 
 
 def test_the_day_rings_by_business_time(stage):  # noqa: F811

@@ -29,7 +29,7 @@ def reconcile(
         seconds = time.perf_counter() - began
         numbers[f"at_{rate:g}"] = {
             "planted": world.expected.height,
-            "kinds": world.expected.select("kind", "leg").n_unique(),
+            "kinds": world.expected.select("kind", "leg", "how").n_unique(),
             "found": found.height,
             "lines": world.books.lines.height,
             "seconds": round(seconds, 2),

@@ -99,9 +99,11 @@ def test_dagster_looks_unless_it_is_told_to(database, platform):
     (seen,) = looked.asset_observations_for_node("archive_attempts")
     assert seen.metadata["dry_run"].value is True
     assert seen.metadata["rows_leaving"].value == len(before)
+    assert f"| {target.month} | here | `" in seen.metadata["months"].value
     assert contents(database, target) == before
     (done,) = materialize({"dry_run": False}).asset_materializations_for_node("archive_attempts")
     assert done.metadata["dagster/row_count"].value == len(before)
+    assert f"| {target.month} | dropped | `▒" in done.metadata["months"].value
     assert contents(database, target) == {}
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from tests.contract.adapter_stages import AMOUNT
 from tinko_pipelines.core.errors import PspUnreachable
+from tinko_pipelines.core.ingestion.records import ingest_records
 from tinko_pipelines.core.ingestion.settlement import ingest_settlement
 from tinko_pipelines.core.psp.razorpay import settlement as razorpay_settlement
+from tinko_pipelines.core.psp.settlement import PayoutInterval
 from tinko_pipelines.core.psp.stripe import client as stripe_client
 
 
@@ -110,3 +112,29 @@ def test_a_payout_that_fails_later_is_known_to_its_lines_and_its_day_is_late(sho
         "select (select count(*) from settlement_lines), (select count(*) from payouts)"
     )
     assert late == {"settlement_line": lines, "payout": payouts}
+
+
+def test_how_often_is_paid_out_is_asked_and_another_answer_reopens_unpaid_days(
+    striped, monkeypatch
+):
+    striped.stage.paid()
+    striped.advance(days=1)
+    ingest_records(striped.engine, striped.seat, striped.clock, striped.clock.now().date(), 2)
+
+    def said(answer):
+        monkeypatch.setattr(type(striped.seat.adapter), "payout_interval", answer)
+        ingest(striped)
+        return striped.rows("select payout_interval from payout_schedules")
+
+    def away(_):
+        raise PspUnreachable("nobody answers")
+
+    ingest(striped)
+    assert striped.rows("select payout_interval from payout_schedules") == [("daily",)]
+    unpaid = striped.rows("delete from unreconciled_days returning day")
+    assert len(unpaid) == 1
+    assert said(away) == said(lambda _: PayoutInterval.DAILY) == [("daily",)]
+    assert striped.rows("select day from unreconciled_days") == []
+    assert said(lambda _: PayoutInterval.MANUAL) == [("manual",)]
+    assert striped.rows("select day from unreconciled_days") == unpaid
+    assert said(lambda _: None) == [(None,)]

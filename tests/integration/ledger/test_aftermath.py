@@ -232,3 +232,17 @@ def dispute_of(payment):
     from tinko_pipelines.core.psp.types import DisputeSeen, DisputeStatus
 
     return DisputeSeen("dp_1", payment, DisputeStatus.OPEN, 1000, "USD")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_captured_says_over_how_much_in_any_order(told, late):
+    held, taken = charge("ch_1", S.AUTHORIZED), charge("ch_1", amount=600)
+    for one in (taken, held) if late else (held, taken):
+        told.say(one)
+    amounts = "select amount_minor, state from attempts"
+    assert told.rows(amounts) == [(600, "succeeded")]
+    assert told.rows("select paid_minor, state from obligations") == [(600, "partially_paid")]
+    # what a fresh read says of it mends the ledger
+    told.write("update attempts set amount_minor = 590")
+    told.say(taken)
+    assert told.rows(amounts) == [(600, "succeeded")]

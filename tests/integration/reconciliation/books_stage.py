@@ -52,6 +52,16 @@ class BooksStage(Told):
                     org=self.account.org_id, now=now,
                 )  # fmt: skip
 
+    def paid_out(self, interval):
+        """How often, as the PSP says when it is asked."""
+        self.write(
+            "insert into payout_schedules (connection_id, org_id, payout_interval, since)"
+            " values (:connection, :org, :interval, :now) on conflict (connection_id)"
+            " do update set payout_interval = excluded.payout_interval",
+            connection=self.account.connection_id, org=self.account.org_id, interval=interval,
+            now=self.clock.now(),
+        )  # fmt: skip
+
     def reconcile(self, day=DAY):
         return reconcile_day(self.engine, self.mine, self.clock, day)
 

@@ -21,6 +21,9 @@ from tinko_pipelines.core.psp.operations import RefundStatus
 from tinko_pipelines.core.psp.records import PspRecord, RecordKind
 from tinko_pipelines.core.psp.settlement import LineKind, PayoutStatus
 from tinko_pipelines.core.psp.types import DisputeStatus, PaymentStatus, Psp, Ref, RefKind
+from tinko_pipelines.core.quality.model import Aside, Refusal, Source
+from tinko_pipelines.core.quality.quarantine import set_aside
+from tinko_pipelines.core.reconciliation import report
 from tinko_pipelines.core.reconciliation.revisiting import (
     captures_left_out,
     days_to_revisit,
@@ -281,3 +284,59 @@ def test_a_payout_by_hand_explains_what_was_available_by_then(stage, free_on, ki
                  payouts=[payout("po_9", itemised=False), by_itself])  # fmt: skip
     assert stage.reconcile(NEXT).kinds == kinds
     assert stage.settle() == {state: 1}
+
+
+@pytest.mark.parametrize(
+    ("interval", "payouts", "kinds", "state"),
+    [
+        # on a manual schedule, and never paid out yet
+        ("manual", [], {}, "available"),
+        # one payout by hand, long before this money came
+        ("daily", [payout("po_9", itemised=False)], {"unsettled": 1}, "overdue"),
+        (None, [payout("po_9", itemised=False)], {"unsettled": 1}, "overdue"),
+        # it leaves with the week's
+        ("weekly", [], {}, "not_due"),
+        ("daily", [], {"unsettled": 1}, "overdue"),
+    ],
+)
+def test_the_schedule_says_what_is_late(stage, interval, payouts, kinds, state):
+    before = [replace(one, created_at=CAPTURED - timedelta(days=40)) for one in payouts]
+    stage.clock.instant = CAPTURED + timedelta(days=9)
+    stage.listed(FAILED, record(), lines=[line(payout=None)], payouts=before)
+    stage.paid_out(interval)
+    assert stage.reconcile(NEXT).kinds == kinds
+    assert stage.settle() == {state: 1}
+
+
+def test_lines_in_quarantine_are_told_with_their_day_until_they_are_let_through(stage):
+    stage.listed(FAILED, record(), lines=[line()], payouts=[payout()])
+    assert stage.reconcile(NEXT).kinds == {}
+    note_changed_days(stage.engine, stage.clock)
+    stage.write("delete from unreconciled_days")
+
+    # as a check takes it: out of its table, whole, long after its day
+    (payload,) = stage.rows("delete from settlement_lines returning to_jsonb(settlement_lines)")
+    key = f"{stage.account.connection_id} txn_ch_2"
+    refused = Refusal(("line_kind",), "line_kind: a kind nobody knows")
+    with unit_of_work(stage.engine) as connection:
+        row = Aside(stage.account.org_id, Source.LISTING, "settlement_lines", key, refused,
+                    payload[0])  # fmt: skip
+        set_aside(connection, [row], stage.clock.now())
+    note_changed_days(stage.engine, stage.clock)
+    assert stage.rows("select day from unreconciled_days") == [(NEXT,)]
+
+    def told():
+        with unit_of_work(stage.database.app, stage.account.org_id) as connection:
+            return report.read(connection, DAY, NEXT, stage.clock.now())
+
+    assert stage.reconcile(NEXT).kinds == {"unsettled": 1}
+    (held,) = told().held
+    assert (held["day"], held["frame"], held["rows"], held["minor"], held["currency"]) == (
+        NEXT, "settlement_lines", 1, 1000, "USD",
+    )  # fmt: skip
+    assert "$10.00" in report.markdown(told())
+    # the PSP has mended it
+    stage.clock.instant += timedelta(hours=1)
+    stage.listed(lines=[line()])
+    assert told().held == []
+    assert stage.reconcile(NEXT).kinds == {}

@@ -92,7 +92,7 @@ def test_what_the_psp_still_says_is_healed_and_what_it_does_not_is_told(books):
     assert look(shop) == [("amount", "settlement", "open")]
     assert repair(shop) == ({"applied": 1}, [("amount", "settlement", "fixed", "applied")])
 
-    # the PSP's record of it was wrong; the ledger's is, and no listing mends that
+    # the PSP's record of it was wrong; the ledger's is
     shop.write("update psp_records set amount_minor = amount_minor + 7 where object_id = :id",
                id=named["payment"])  # fmt: skip
     assert {one[0] for one in look(shop)} == {"amount"}
@@ -101,7 +101,15 @@ def test_what_the_psp_still_says_is_healed_and_what_it_does_not_is_told(books):
     shop.write("update attempts set amount_minor = amount_minor + 7 where psp_payment_id = :id",
                id=named["payment"])  # fmt: skip
     assert look(shop) == [("amount", "ledger", "open")]
-    assert repair(shop) == ({"failed": 1}, [("amount", "ledger", "open", "failed")])
-    ((why,),) = shop.rows("select detail ->> 'why' from finding_events"
+    assert repair(shop) == ({"applied": 1}, [("amount", "ledger", "fixed", "applied")])
+
+    # of a payment that the PSP never had there is nothing to heal
+    shop.write("update attempts set psp_payment_id = 'ch_nobody' where psp_payment_id = :id",
+               id=named["payment"])  # fmt: skip
+    missing = {("missing_here", "ledger", "open"), ("missing_there", "ledger", "open")}
+    assert set(look(shop)) == missing
+    made, states = repair(shop)
+    assert (made, set(states)) == ({"failed": 2}, {(*one, "failed") for one in missing})
+    ((why,),) = shop.rows("select distinct detail ->> 'why' from finding_events"
                           " where action = 'repair_failed'")  # fmt: skip
     assert "explain it, or accept it" in why

@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from tests.proofs.books_world import FAULTS, OVERDUE, plant
+from tests.proofs.books_faults import FAULTS
+from tests.proofs.books_world import OVERDUE, plant
 from tests.proofs.harness import run
 from tests.proofs.prove_reconcile import accuracy, differences
 from tinko_pipelines.core.reconciliation.matching import match

@@ -58,6 +58,28 @@ def test_the_sheet_runs_no_formula():
     assert "'=HYPERLINK" in line
 
 
+def test_what_is_in_quarantine_is_told_apart_in_whatever_currency_it_is():
+    def held(currency, minor, rows=2):
+        return {
+            "day": DAY, "psp": "stripe", "connection_id": "c1", "frame": "settlement_lines",
+            "state": "quarantined", "currency": currency, "rows": rows, "minor": minor,
+        }  # fmt: skip
+
+    made = Report(DAY, DAY, DAYS, [], NOW, [held("KWD", 1250), held("???", 7), held(None, None)])
+    told, page = markdown(made), as_html(made, "")
+    assert "| 2026-09-15 | settlement_lines | quarantined | 2 | KWD 1.250 |" in told
+    assert "| 7 ??? |" in told
+    assert "in none of these sums" in page
+    assert "in none of these sums" not in as_html(report(), "")
+    assert (
+        as_csv(made)
+        .splitlines()[1]
+        .startswith(
+            "2026-09-15,stripe,c1,in_quarantine,,,quarantined,,2 of settlement_lines,,,1250,KWD"
+        )
+    )
+
+
 def test_the_picture_has_a_panel_per_currency_with_money_and_is_well_formed():
     drawn = ET.fromstring(charting.svg(DAYS))
     texts = [one.text for one in drawn.iter() if one.tag.endswith("text")]

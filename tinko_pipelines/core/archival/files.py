@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ WAITING_BYTES = 64 * _MEBIBYTE
 LEFT_BYTES = WAITING_BYTES // 8
 FILE_BYTES = 16 * _MEBIBYTE
 OPEN_FILES = 64
+# of what is read back, at once
+READ_BYTES = 8 * _MEBIBYTE
 # few different values: the rest is not worth a dictionary
 _FEW = 0.05
 _LEVEL = 1
@@ -192,7 +194,40 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def batches_of(path: Path, rows: int = 32_768) -> Iterable[pa.RecordBatch]:
-    """The rows of a Parquet file, some at a time."""
+def batches_of(path: Path, rows: int = 32_768) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, some at a time: so many, or fewer where they are wide.
+
+    A row group is no larger than what once waited in memory, and no more of them are decoded at
+    once than make up `rows`, or `READ_BYTES` as they are stored.
+    """
     with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(batch_size=rows, use_threads=False)
+        for groups in _together(file.metadata, rows):
+            for batch in file.iter_batches(rows, groups, use_threads=False):
+                yield from _narrow(batch)
+
+
+def _together(metadata: pq.FileMetaData, rows: int) -> Iterator[list[int]]:
+    """Row groups that follow each other and are small enough to be read as one."""
+    groups: list[int] = []
+    waiting = stored = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        large = waiting + group.num_rows > rows or stored + group.total_byte_size > READ_BYTES
+        if groups and large:
+            yield groups
+            groups, waiting, stored = [], 0, 0
+        groups.append(number)
+        waiting, stored = waiting + group.num_rows, stored + group.total_byte_size
+    if groups:
+        yield groups
+
+
+def _narrow(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch, or copies of its parts where it is large: who reads it makes several of each."""
+    parts = -(-batch.nbytes // READ_BYTES)
+    if parts <= 1:
+        yield batch
+        return
+    size = max(1, len(batch) // parts)
+    for start in range(0, len(batch), size):
+        yield batch.take(pa.array(np.arange(start, min(start + size, len(batch)))))

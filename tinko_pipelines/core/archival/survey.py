@@ -29,7 +29,7 @@ from tinko_pipelines.core.ledger.states import (
     CaseState,
 )
 
-_SIZE = text(
+SIZE = text(
     "select pg_total_relation_size(c.oid) as bytes, greatest(c.reltuples, 0)::bigint as rows"
     " from pg_class as c where c.oid = to_regclass(:name)"
 )
@@ -65,7 +65,7 @@ def survey(
         apart = target not in there and record.state in ON_ITS_WAY
         apart = apart and (only is None or target in only)
         if apart and partitions.exists(connection, target.partition):
-            size = connection.execute(_SIZE, {"name": target.partition}).one()
+            size = connection.execute(SIZE, {"name": target.partition}).one()
             found.append(Standing(target, False, record.rows or 0, size.bytes, record))
     return found
 
@@ -85,7 +85,7 @@ def _attached(
             target = Target(relation, month)
             if only is not None and target not in only:
                 continue
-            size = connection.execute(_SIZE, {"name": name}).one()
+            size = connection.execute(SIZE, {"name": name}).one()
             if is_old(target, policy):
                 rows, holds = look(connection, target, policy, carrying=carrying)
             else:

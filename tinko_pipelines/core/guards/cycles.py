@@ -2,7 +2,7 @@
 
 A mandate says only its frequency. Its cycles are those of the calendar: of `monthly` that was seen
 live (one debit a calendar month, whenever it was registered), of the others it is how Razorpay's
-`recurring_value` counts them (days 1 to 7 of a week, 1 to 31 of a month). See ADR 0029.
+`recurring_value` counts them (days 1 to 7 of a week, 1 to 31 of a month). See ADR 0028.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.errors import InvalidInput
 from tinko_pipelines.core.inbox.store import IncomingEvent, store_events
 from tinko_pipelines.core.ledger.disputes import dispute_key
-from tinko_pipelines.core.ledger.payments import STATE_OF
+from tinko_pipelines.core.ledger.payments import STATE_OF, captures_another_sum
 from tinko_pipelines.core.ledger.rereading import reread
 from tinko_pipelines.core.ledger.states import COLLECTIBLE
 from tinko_pipelines.core.psp import registry
@@ -108,6 +108,8 @@ def _differs(payment: PaymentSeen, standing: Row[Any] | None) -> bool:
     if standing is None:
         return True
     if standing.state != STATE_OF[payment.status].value:
+        return True
+    if captures_another_sum(payment, standing):
         return True
     return payment.refunded not in (None, standing.refunded_minor)
 

@@ -17,6 +17,7 @@ from tinko_pipelines.core.ingestion.days import DayKind, Listing
 from tinko_pipelines.core.ingestion.frames import Screen, lines_frame, pass_all, payouts_frame
 from tinko_pipelines.core.ingestion.load import load, pass_on_payout_status
 from tinko_pipelines.core.ingestion.records import whose
+from tinko_pipelines.core.ingestion.schedules import note_schedule
 from tinko_pipelines.core.psp.paging import SettlementPage
 from tinko_pipelines.core.tenants.desk import Seat
 
@@ -46,6 +47,7 @@ def ingest_settlement(
         count += _store(engine, listing, page, screen, clock.now())
     with unit_of_work(engine) as connection:
         days.end(connection, listing, clock.now())
+    note_schedule(engine, seat, clock)
     return count
 
 

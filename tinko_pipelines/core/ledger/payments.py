@@ -194,7 +194,17 @@ def _tells(payment: PaymentSeen, state: AttemptState, row: Row[Any]) -> bool:
         or (row.method == "unknown" and payment.method != "unknown")
         or (payment.payer_present and not row.payer_present)
         or payment.refunded not in (None, row.refunded_minor)
+        or captures_another_sum(payment, row)
         or (row.unexplained and payment.error is not None)
+    )
+
+
+def captures_another_sum(payment: PaymentSeen, row: Row[Any]) -> bool:
+    """Whether `payment` was captured over another amount than the ledger has, in its currency."""
+    return (
+        payment.status is PaymentStatus.SUCCEEDED
+        and payment.currency == row.currency
+        and payment.amount != row.amount_minor
     )
 
 

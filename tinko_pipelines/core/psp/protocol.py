@@ -23,7 +23,7 @@ from tinko_pipelines.core.psp.operations import (
     RefundSeen,
 )
 from tinko_pipelines.core.psp.paging import ChangePage, Cursor, SettlementPage
-from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
+from tinko_pipelines.core.psp.settlement import Payout, PayoutInterval, SettlementLine
 from tinko_pipelines.core.psp.throttle import Tally
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
@@ -90,6 +90,10 @@ class PspAdapter(Protocol):
     ) -> Iterator[SettlementPage]:
         """Payouts made in [start, end) and the lines of the balance that belong to it, those that
         are not paid out too, page by page as `change_pages`."""
+        ...
+
+    def payout_interval(self) -> PayoutInterval | None:
+        """How often the balance is paid out; None where the PSP does not say to this key."""
         ...
 
     def webhook_state(self, path: str) -> WebhookState | None:

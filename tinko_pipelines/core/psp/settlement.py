@@ -28,6 +28,15 @@ class PayoutStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class PayoutInterval(StrEnum):
+    """How often an account's balance is paid out, as its PSP says."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    MANUAL = "manual"  # whenever the merchant asks for it
+
+
 @dataclass(frozen=True, slots=True)
 class Payout:
     """One transfer to the merchant's bank. `amount` in minor units, the sum of its lines' net.

@@ -22,6 +22,7 @@ from tinko_pipelines.core.errors import PspError, PspRejected, UnknownConnection
 from tinko_pipelines.core.ledger.keys import key_of
 from tinko_pipelines.core.ledger.rereading import reread
 from tinko_pipelines.core.psp.operations import RefundRequest, RefundStatus
+from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation import review
 from tinko_pipelines.core.reconciliation.healing import heal_finding
 from tinko_pipelines.core.reconciliation.review import Action, RepairState
@@ -37,16 +38,23 @@ BATCH = 50
 
 
 def apply_wanted(
-    engine: Engine, desk: Desk, clock: Clock, wall: WallClock, limit: int = BATCH
+    engine: Engine,
+    desk: Desk,
+    clock: Clock,
+    wall: WallClock,
+    psp: Psp | None = None,
+    limit: int = BATCH,
 ) -> Counter[str]:
-    """Apply up to `limit` repairs that were asked for; counts `applied`, `failed` and `later`.
+    """Apply up to `limit` repairs that were asked for, of one PSP or of all; counts `applied`,
+    `failed` and `later`.
 
     What the PSP refuses has failed; what it did not answer is tried again.
     """
     count: Counter[str] = Counter()
     with unit_of_work(engine) as connection:
         wanted = connection.scalars(
-            query("reconciliation", "wanted_repairs"), {"limit": limit}
+            query("reconciliation", "wanted_repairs"),
+            {"psp": psp.value if psp else None, "limit": limit},
         ).all()
     for finding_id in wanted:
         count[_apply(engine, desk, finding_id, clock, wall)] += 1

@@ -23,6 +23,11 @@ from tinko_pipelines.core.reconciliation.vocabulary import KINDS, FindingKind
 MOST_FINDINGS = 100_000
 MOST_DAYS = 10_000
 MOST_STORED = 400  # days of one run
+IN_QUARANTINE = "in_quarantine"
+HELD = (
+    "In quarantine, and in none of these sums: listed by the PSP, and refused by a check of data"
+    " quality."
+)
 SHOWN = 200  # findings that a page shows; the CSV has all
 MONEY = ("ledger_minor", "matched_minor", "findings_minor", "psp_minor", "settled_minor",
          "fee_minor", "tax_minor")  # fmt: skip
@@ -40,13 +45,15 @@ _templates = Environment(
 
 @dataclass(frozen=True)
 class Report:
-    """Days (rows of `days_page`) and findings (rows of `day_findings`) of `first` to `last`."""
+    """Days (rows of `days_page`), findings (`day_findings`) and what a check refused of what the
+    PSP listed (`day_held`) of `first` to `last`: that is in neither."""
 
     first: date
     last: date
     days: Sequence[Any]
     findings: Sequence[Any]
     made_at: datetime
+    held: Sequence[Any] = ()
 
     @property
     def name(self) -> str:
@@ -65,7 +72,10 @@ def read(
     found = connection.execute(
         query("reconciliation", "day_findings"), wanted | {"limit": MOST_FINDINGS}
     )
-    return Report(first, last, days.mappings().all(), found.mappings().all(), now)
+    held = connection.execute(query("reconciliation", "day_held"), wanted)
+    return Report(
+        first, last, days.mappings().all(), found.mappings().all(), now, held.mappings().all()
+    )
 
 
 def days_to_report(connection: Connection, most: int = MOST_STORED) -> list[date]:
@@ -104,16 +114,37 @@ def markdown(report: Report) -> str:
         lines += [
             f"| {label(kind)} | {state} | {n} |" for (kind, state), n in sorted(counts.items())
         ]
+    if report.held:
+        lines += ["", HELD, "", "| day | table | state | rows | money |"]
+        lines += ["| --- | --- | --- | ---: | ---: |"]
+        lines += [
+            f"| {one['day']} | {one['frame']} | {one['state']} | {one['rows']} | {_held(one)} |"
+            for one in report.held
+        ]
     return "\n".join(lines)
 
 
 def as_csv(report: Report) -> str:
-    """Every finding, a line each."""
+    """Every finding, a line each; then what is in quarantine, a line per table and currency."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
     writer.writerows([_plain(one[name]) for name in FIELDS] for one in report.findings)
+    writer.writerows([_plain(_as_line(one).get(name)) for name in FIELDS] for one in report.held)
     return text.getvalue()
+
+
+def _as_line(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "day": one["day"],
+        "psp": one["psp"],
+        "connection_id": one["connection_id"],
+        "kind": IN_QUARANTINE,
+        "state": one["state"],
+        "subject_id": f"{one['rows']} of {one['frame']}",
+        "amount_minor": one["minor"],
+        "currency": one["currency"],
+    }
 
 
 def as_html(report: Report, chart: str) -> str:
@@ -122,6 +153,8 @@ def as_html(report: Report, chart: str) -> str:
         report=report,
         chart=chart,
         money=_money,
+        held_says=HELD,
+        held_money=_held,
         label=label,
         shown=report.findings[:SHOWN],
         age=lambda one: (report.made_at - one["created_at"]).days,
@@ -132,6 +165,16 @@ def _money(row: Mapping[str, Any] | RowMapping, name: str) -> str:
     if row["currency"] is None or row[name] is None:
         return ""
     return Money(int(row[name]), row["currency"]).format()
+
+
+def _held(one: Mapping[str, Any]) -> str:
+    """What the refused rows say, in a currency that may be no currency at all."""
+    if one["minor"] is None:
+        return ""
+    try:
+        return Money(int(one["minor"]), one["currency"] or "").format()
+    except ValueError:
+        return f"{one['minor']} {one['currency'] or ''}".strip()
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.frames import Books
 from tinko_pipelines.core.reconciliation.matching import match
-from tinko_pipelines.core.reconciliation.payouts import FOREVER, by_hand_until
+from tinko_pipelines.core.reconciliation.payouts import FOREVER, customs
 from tinko_pipelines.core.reconciliation.settled import explained_by_hand, may_wait
 from tinko_pipelines.core.reconciliation.sources import (
     Whose,
@@ -70,10 +70,12 @@ def reconcile_day(engine: Engine, whose: Whose, clock: Clock, day: date) -> DayR
         place = {"connection_id": whose.connection_id, "day": day}
         connection.execute(query("reconciliation", "take_unreconciled"), place)
         books = read_books(connection, whose, day)
-        overdue = NEVER
+        habit = customs(connection, [whose.connection_id])[whose.connection_id]
+        overdue, by_hand = NEVER, habit.by_hand_until
         if known.settlements_at is not None:
-            overdue = terms()[whose.psp].overdue_before(min(now, known.settlements_at))
-        by_hand = by_hand_until(connection, [whose.connection_id]).get(whose.connection_id)
+            overdue = terms()[whose.psp].overdue_before(
+                min(now, known.settlements_at) - habit.gathers
+            )
         found = _explained(match(books, overdue), books, by_hand)
         if may_wait(books, overdue):
             # what time alone will add: this day is not done with

@@ -22,7 +22,7 @@ from tinko_pipelines.core.ledger.standing import winner
 from tinko_pipelines.core.ledger.states import CASE_TRANSITIONS, CaseState, check
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.core.reconciliation.marks import Mark
-from tinko_pipelines.core.reconciliation.payouts import Payouts, by_hand_until, read_payouts
+from tinko_pipelines.core.reconciliation.payouts import Payouts, customs, read_payouts
 from tinko_pipelines.core.reconciliation.settling import (
     SettlementState,
     Standing,
@@ -93,7 +93,7 @@ def _settle(
     connections = sorted({one.connection_id for one in place.values()})
     carrying = {one.payout_id for one in lines.values() if one.payout_id is not None}
     payouts = read_payouts(connection, connections, carrying)
-    by_hand = by_hand_until(connection, connections)
+    habits = customs(connection, connections)
     listed = {
         row.connection_id: row.listed_at
         for row in connection.execute(
@@ -106,14 +106,16 @@ def _settle(
         captured_at = None if charge is None else _captured_at(charge)
         line = lines.get((where.connection_id, charge.psp_payment_id)) if charge else None
         term = terms()[Psp(where.psp)]
-        until = listed.get(where.connection_id)
+        until, habit = listed.get(where.connection_id), habits[where.connection_id]
         found = standing(
             captured_at,
             line,
             payouts[where.connection_id],
-            by_hand_until=by_hand.get(where.connection_id),
+            by_hand_until=habit.by_hand_until,
             # what no listing could have shown yet is not late
-            overdue_before=term.overdue_before(min(now, until)) if until else _LONG_AGO,
+            overdue_before=term.overdue_before(min(now, until) - habit.gathers)
+            if until
+            else _LONG_AGO,
             now=now,
         )
         due_on = None if captured_at is None else term.due_on(captured_at)

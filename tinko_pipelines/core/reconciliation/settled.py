@@ -150,7 +150,7 @@ def _twice(rows: pl.DataFrame) -> pl.DataFrame:
 
 def explained_by_hand(found: pl.DataFrame, lines: pl.DataFrame, until: datetime) -> pl.DataFrame:
     """Findings without those that payouts by hand explain: captures whose line is in the balance,
-    free since `until` or before (`payouts.by_hand_until`)."""
+    free since `until` or before (`payouts.Custom`)."""
     free = lines.filter(
         (pl.col("kind") == LineKind.PAYMENT)
         & pl.col("payout_id").is_null()

@@ -69,7 +69,7 @@ def standing(
     """Where the money of one charge is. `captured_at` None: there is no charge.
 
     `line` is the payment line whose source it is; what was available `by_hand_until` then is the
-    merchant's own to pay out (`payouts.by_hand_until`).
+    merchant's own to pay out (`payouts.Custom`).
     """
     if captured_at is None:
         return Standing(S.NO_CHARGE)

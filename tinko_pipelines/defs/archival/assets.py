@@ -8,6 +8,7 @@ import dagster as dg
 
 from tinko_pipelines.core.archival.model import Target
 from tinko_pipelines.core.archival.plan import Action, Step, cost
+from tinko_pipelines.core.db.engine import unit_of_work
 from tinko_pipelines.core.db.tables import PARTITIONED
 from tinko_pipelines.defs.archival.resources import ArchiveResource
 from tinko_pipelines.defs.platform import OWNERS
@@ -62,10 +63,8 @@ def _months(relation: str) -> dg.AssetsDefinition:
         work = archive.archivist()
         targets = {Target.parse(relation, key[:7]) for key in context.partition_keys}
         if config.dry_run:
-            steps = work.plan(targets)
-            context.log_event(
-                dg.AssetObservation(context.asset_key, metadata=describe(steps, dry_run=True))
-            )
+            seen = describe(work.plan(targets), dry_run=True) | _plotted(work, relation)
+            context.log_event(dg.AssetObservation(context.asset_key, metadata=seen))
             context.log.info("a dry run: nothing was done")
             return
         done = run(work, targets)
@@ -79,6 +78,7 @@ def _months(relation: str) -> dg.AssetsDefinition:
         if gone:
             yield dg.MaterializeResult(
                 metadata=describe([one.step for one in gone], dry_run=False)
+                | _plotted(work, relation)
                 | {
                     "dagster/row_count": sum(one.rows for one in gone),
                     "archive_bytes": sum(one.archive_bytes for one in gone),
@@ -110,6 +110,13 @@ def describe(steps: Sequence[Step], *, dry_run: bool) -> dict[str, Any]:
         "usd_per_month": float(cost(stored)),
         "months_held": len(steps) - len(leaving),
     }
+
+
+def _plotted(work: Any, relation: str) -> dict[str, Any]:
+    from tinko_pipelines.core.archival.months import months_of, plot  # noqa: PLC0415 (Arrow)
+
+    with unit_of_work(work.worker) as connection:
+        return {"months": dg.MetadataValue.md(plot(months_of(connection, relation)))}
 
 
 def _check(relation: str) -> dg.AssetChecksDefinition:

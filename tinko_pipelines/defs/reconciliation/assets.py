@@ -18,7 +18,7 @@ from tinko_pipelines.core.reconciliation.run import connections_of, reconcile_da
 from tinko_pipelines.core.reconciliation.settle import settle_recoveries, settlement_counts
 from tinko_pipelines.core.reconciliation.settling import EXPLAINED, SettlementState
 from tinko_pipelines.defs.archival.resources import store_of
-from tinko_pipelines.defs.ingestion.assets import daily
+from tinko_pipelines.defs.ingestion.assets import daily, pool
 from tinko_pipelines.defs.platform import OWNERS, Platform
 
 GROUP = "reconciliation"
@@ -100,6 +100,7 @@ def _reconciliation(psp: Psp) -> dg.AssetsDefinition:
                 "findings": kinds.total(),
                 "opened": changes["opened"],
                 "closed": changes["closed"],
+                "in_quarantine": sum(one["rows"] for one in told.held),
                 "skipped": len(skipped),
                 "why_skipped": dg.MetadataValue.md(
                     "\n".join(f"- {one}" for one in skipped[:SHOWN])
@@ -193,23 +194,35 @@ def _of(every: report.Report, connections: set[Any]) -> report.Report:
         [one for one in every.days if one["connection_id"] in connections],
         [one for one in every.findings if one["connection_id"] in connections],
         every.made_at,
+        [one for one in every.held if one["connection_id"] in connections],
     )
 
 
-@dg.asset(
-    deps=[name_of(psp) for psp in Psp],
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "postgres"},
-    description="Repairs of findings that somebody asked for: healed from the PSP's listing, or"
-    " given back, each once.",
-)
-def finding_repairs(platform: Platform) -> dg.MaterializeResult:
-    """No retry policy stands around this: a repair that was cut short is looked for first."""
-    made = apply_wanted(platform.engine, platform.desk(), platform.clock, WallClock())
-    return dg.MaterializeResult(
-        metadata={"dagster/row_count": made.total(), "outcomes": _table(made, "outcome")}
+def repairs_of(psp: Psp) -> str:
+    """The asset that applies the repairs of a PSP's findings."""
+    return f"{psp}_finding_repairs"
+
+
+def _repairs(psp: Psp) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=repairs_of(psp),
+        deps=[name_of(psp)],
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"python", "postgres", psp.value},
+        # healing lists whole days, as the ingestion of the PSP does
+        pool=pool(psp),
+        description=f"Repairs of findings at {psp.name.title()} that somebody asked for: healed"
+        " from the PSP's listing, or given back, each once.",
     )
+    def repairs(platform: Platform) -> dg.MaterializeResult:
+        """No retry policy stands around this: a repair that was cut short is looked for first."""
+        made = apply_wanted(platform.engine, platform.desk(), platform.clock, WallClock(), psp)
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": made.total(), "outcomes": _table(made, "outcome")}
+        )
+
+    return repairs
 
 
 @dg.definitions
@@ -219,6 +232,6 @@ def reconciliation() -> dg.Definitions:
             *(_reconciliation(psp) for psp in Psp),
             settlements,
             reconciliation_report,
-            finding_repairs,
+            *(_repairs(psp) for psp in Psp),
         ]
     )

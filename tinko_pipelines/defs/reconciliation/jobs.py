@@ -13,10 +13,11 @@ from tinko_pipelines.core.db.queries import query
 from tinko_pipelines.core.psp.types import Psp
 from tinko_pipelines.defs.ingestion.assets import daily
 from tinko_pipelines.defs.platform import Platform
-from tinko_pipelines.defs.reconciliation.assets import name_of
+from tinko_pipelines.defs.reconciliation.assets import name_of, repairs_of
 from tinko_pipelines.defs.runs import has_run
 
 RECONCILIATIONS = [name_of(psp) for psp in Psp]
+REPAIRS = [repairs_of(psp) for psp in Psp]
 BUCKET_SECONDS = 300
 
 reconcile = dg.define_asset_job(
@@ -28,7 +29,7 @@ reconcile = dg.define_asset_job(
 )
 repair = dg.define_asset_job(
     "repair",
-    selection=["finding_repairs"],
+    selection=REPAIRS,
     description="Repairs of findings that somebody asked for.",
 )
 
@@ -72,14 +73,20 @@ def reconciliation_day_sensor(
 
 
 @dg.sensor(job=repair, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
-def repairs_sensor(platform: Platform) -> dg.RunRequest | dg.SkipReason:
-    """Repairs that wait."""
+def repairs_sensor(platform: Platform) -> list[dg.RunRequest] | dg.SkipReason:
+    """Repairs that wait, a run for each PSP: one whose listing is under way delays its own."""
     with unit_of_work(platform.engine) as connection:
-        found = connection.execute(query("reconciliation", "count_repairs")).one()
-    if not found.waiting:
+        found = connection.execute(query("reconciliation", "oldest_repairs")).all()
+    if not found:
         return dg.SkipReason("no repair is asked for")
     bucket = int(time.time() // BUCKET_SECONDS)
-    return dg.RunRequest(run_key=f"{found.oldest}:{bucket}")
+    return [
+        dg.RunRequest(
+            run_key=f"{one.oldest}:{bucket}",
+            asset_selection=[dg.AssetKey(repairs_of(Psp(one.psp)))],
+        )
+        for one in found
+    ]
 
 
 @dg.definitions

@@ -5,7 +5,15 @@ from __future__ import annotations
 from sqlalchemy import ARRAY, Column, Index, Integer, Table, Text, UniqueConstraint
 from sqlalchemy import text as sql
 
-from tinko_pipelines.core.db.tables.base import document, instant, key, metadata, ref, text
+from tinko_pipelines.core.db.tables.base import (
+    document,
+    instant,
+    key,
+    metadata,
+    ref,
+    row_version,
+    text,
+)
 
 quarantine = Table(
     "quarantine",
@@ -26,7 +34,9 @@ quarantine = Table(
     instant("decided_at", required=False),
     text("decided_by", required=False),
     instant("updated_at"),
+    row_version(),
     UniqueConstraint("org_id", "source", "frame", "key"),
+    Index("ix_quarantine_row_version", "row_version"),
     Index("ix_quarantine_held", "id", postgresql_where=sql("state = 'quarantined'")),
     Index("ix_quarantine_debt_id", "debt_id", postgresql_where=sql("debt_id IS NOT NULL")),
 )

@@ -110,6 +110,18 @@ payouts = Table(
     Index("ix_payouts_row_version", "row_version"),
 )
 
+# how often a connection's balance is paid out, as its PSP last said
+payout_schedules = Table(
+    "payout_schedules",
+    metadata,
+    key("connection_id"),
+    ref("org_id"),
+    text(
+        "payout_interval", required=False
+    ),  # core/psp/settlement.PayoutInterval; null: it does not say
+    instant("since"),  # business time from which on it said so
+)
+
 webhook_watch = Table(
     "webhook_watch",
     metadata,

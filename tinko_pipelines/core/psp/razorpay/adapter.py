@@ -28,7 +28,7 @@ from tinko_pipelines.core.psp.razorpay import (
     writes,
 )
 from tinko_pipelines.core.psp.razorpay.client import API, RazorpayCalls
-from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
+from tinko_pipelines.core.psp.settlement import Payout, PayoutInterval, SettlementLine
 from tinko_pipelines.core.psp.throttle import Tally, Throttle
 from tinko_pipelines.core.psp.types import (
     ChargeRequest,
@@ -136,6 +136,10 @@ class RazorpayAdapter:
     ) -> Iterator[SettlementPage]:
         """Payouts and lines page by page, and what is not paid out yet."""
         return settlement.pages(self._calls, start, end, after)
+
+    def payout_interval(self) -> PayoutInterval | None:
+        """Razorpay's API does not say how an account is settled."""
+        return None
 
     def webhook_state(self, path: str) -> WebhookState | None:
         """How the webhook to `path` stands, where the key may ask."""

@@ -17,7 +17,7 @@ from tinko_pipelines.core.psp.operations import (
     RefundSeen,
 )
 from tinko_pipelines.core.psp.paging import ChangePage, Cursor, SettlementPage
-from tinko_pipelines.core.psp.settlement import Payout, SettlementLine
+from tinko_pipelines.core.psp.settlement import Payout, PayoutInterval, SettlementLine
 from tinko_pipelines.core.psp.stripe import (
     charging,
     doors,
@@ -137,6 +137,10 @@ class StripeAdapter:
     ) -> Iterator[SettlementPage]:
         """Payouts and lines page by page, and what is not paid out yet."""
         return settlement.pages(self._calls, start, end, after)
+
+    def payout_interval(self) -> PayoutInterval | None:
+        """As the account's settings say, where the key may read them."""
+        return settlement.interval(self._calls)
 
     def webhook_state(self, path: str) -> WebhookState | None:
         """How the webhook to `path` stands, where the key may ask."""

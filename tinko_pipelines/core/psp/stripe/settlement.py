@@ -7,9 +7,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from tinko_pipelines.core.errors import PspRejected
 from tinko_pipelines.core.psp.paging import Cursor, SettlementPage, from_stream
 from tinko_pipelines.core.psp.payload import instant, number, object_id, part, text
-from tinko_pipelines.core.psp.settlement import LineKind, Payout, PayoutStatus, SettlementLine
+from tinko_pipelines.core.psp.settlement import (
+    LineKind,
+    Payout,
+    PayoutInterval,
+    PayoutStatus,
+    SettlementLine,
+)
 from tinko_pipelines.core.psp.stripe.client import StripeCalls
 from tinko_pipelines.core.psp.stripe.mapping import currency_of
 from tinko_pipelines.core.psp.stripe.payments import EPOCH
@@ -39,6 +46,23 @@ KINDS: dict[str, LineKind] = {
     "risk_reserved_funds": LineKind.ADJUSTMENT,
     "connect_reserved_funds": LineKind.ADJUSTMENT,
 }
+
+
+def interval(calls: StripeCalls) -> PayoutInterval | None:
+    """How often the account is paid out; None where a restricted key may not ask.
+
+    docs.stripe.com/api/accounts/object, `settings.payouts.schedule.interval`.
+    """
+    try:
+        return interval_of(calls.get("/v1/account"))
+    except PspRejected:
+        return None
+
+
+def interval_of(account: Mapping[str, Any]) -> PayoutInterval | None:
+    """As an account says it; None where it says nothing that we know."""
+    said = text(account, "settings", "payouts", "schedule", "interval")
+    return PayoutInterval(said) if said in set(PayoutInterval) else None
 
 
 def payouts(calls: StripeCalls, start: datetime, end: datetime) -> Iterator[Payout]:
