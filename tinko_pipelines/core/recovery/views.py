@@ -28,24 +28,26 @@ COUNTED_SPAN = timedelta(days=31)
 
 class Counters:
     """Everyone's counted attempts on one instrument, oldest first, as the guards take them: made
-    once for all the debts on it, but for the few that are a debt's own."""
+    once for all the debts on it that did not make them themselves."""
 
     def __init__(self) -> None:
-        self._rows: list[Row[Any]] = []
-        self._others: list[Counted] = []
-        self._own: dict[uuid.UUID, list[int]] = defaultdict(list)
+        self._rows: list[tuple[uuid.UUID, Row[Any]]] = []
+        self._others: dict[int, Counted] = {}
 
     def add(self, row: Row[Any]) -> None:
         """The next row of `counters`."""
-        self._own[row.obligation_id].append(len(self._rows))
-        self._rows.append(row)
-        self._others.append(_counted(row, False))
+        self._rows.append((row.obligation_id, row))
 
     def seen_from(self, obligation_id: uuid.UUID) -> tuple[Counted, ...]:
         """For a try at this debt."""
-        counted = self._others.copy()
-        for place in self._own.get(obligation_id, ()):
-            counted[place] = _counted(self._rows[place], True)
+        others = self._others
+        counted = []
+        for place, (owner, row) in enumerate(self._rows):
+            if owner == obligation_id:
+                one = _counted(row, True)
+            elif (one := others.get(place)) is None:
+                one = others[place] = _counted(row, False)
+            counted.append(one)
         return tuple(counted)
 
 
