@@ -44,10 +44,11 @@ class Counters:
         counted = []
         for place, (owner, row) in enumerate(self._rows):
             if owner == obligation_id:
-                one = _counted(row, True)
-            elif (one := others.get(place)) is None:
-                one = others[place] = _counted(row, False)
-            counted.append(one)
+                counted.append(_counted(row, True))
+                continue
+            if place not in others:
+                others[place] = _counted(row, False)
+            counted.append(others[place])
         return tuple(counted)
 
 
