@@ -1,10 +1,15 @@
 """`claim`: claim, decide and record so many due attempts, against procrastinate doing trivial jobs.
 
-Ours is the executor without its network calls, in batches: the claim with budgets, locks and
-leases; the decision of may_charge() with every guard on freshly loaded facts, a batch counting its
-own earlier attempts; `submitted` with key, evidence and counter; and the outcome, with the locks
-freed and the cases woken. Debts stand in their real tables with histories; a fifth share cards, so
-that the guards refuse some. The ceiling is the same statements with a constant decision.
+Ours are the executor's own functions in batches: the claim with budgets, locks and leases; the
+decision of may_charge() with every guard on freshly loaded facts, a batch counting its own earlier
+attempts; `submitted` with key, evidence and counter; and the outcome, with the locks freed and the
+cases woken. Debts stand in their real tables with histories; a fifth share cards, so that the
+guards refuse some. The ceiling is the same statements with a constant decision.
+
+What differs from execute_due(): it claims a handful at a time and gives each attempt a second and a
+third transaction of its own, for each has its own calls before and after (rule 8). That is
+`one_at_a_time`. In neither figure are those calls, nor what goes with an answer of theirs: looking
+for unprocessed events, applying the observation to the ledger, the breaker's note.
 
 procrastinate runs as many jobs that do nothing, deferred beforehand, with its own worker at the
 concurrency that suits it best, in one process as ours, on the same Postgres.
@@ -41,6 +46,7 @@ from tinko_pipelines.core.recovery import attempts
 from tinko_pipelines.core.recovery.attempts import Back
 from tinko_pipelines.core.recovery.budget import Bucket, Budgets
 from tinko_pipelines.core.recovery.claim import claim_due
+from tinko_pipelines.core.recovery.executing import SIDE_BY_SIDE
 from tinko_pipelines.core.recovery.outcome import request_for
 from tinko_pipelines.core.recovery.permission import Permission, charge_door, may_charge
 from tinko_pipelines.core.recovery.submitting import Granted, stand, submit
@@ -66,6 +72,7 @@ class Executor:
         self.engine, self.owner, self.due = engine, owner, due
         self.clock, self.wall = FixedClock(NOW), MovableWall()
         self.refused = Counter()
+        self.outcomes = cycle(OUTCOMES)
 
     def fresh(self):
         """A world in which all is due; not measured."""
@@ -78,29 +85,43 @@ class Executor:
 
     def rate(self, decide):
         """A contender: so many attempts a second with this decision."""
+        return lambda: self.measured(HANDS, lambda: self.work(decide))
 
-        def measured():
-            self.fresh()
-            began = time.perf_counter()
-            with ThreadPoolExecutor(HANDS) as pool:
-                done = sum(pool.map(self.work, [decide] * HANDS))
-            took = time.perf_counter() - began
-            if done != self.due:
-                raise RuntimeError(f"{done} of {self.due} were claimed")
-            return done / took
+    def one_at_a_time(self):
+        """As execute_due() goes about it: a few claimed together, each then on its own."""
+        return self.measured(SIDE_BY_SIDE, self.work_singly)
 
-        return measured
+    def measured(self, hands, work):
+        """Attempts a second of so many hands that work side by side."""
+        self.fresh()
+        began = time.perf_counter()
+        with ThreadPoolExecutor(hands) as pool:
+            under_way = [pool.submit(work) for _ in range(hands)]
+            done = sum(one.result() for one in under_way)
+        took = time.perf_counter() - began
+        if done != self.due:
+            raise RuntimeError(f"{done} of {self.due} were claimed")
+        return done / took
 
     def work(self, decide):
         """One hand, until nothing is due; how many attempts went through it."""
         done = 0
-        while claims := self.claim():
+        while claims := self.claim(BATCH):
             self.make(claims, decide)
             done += len(claims)
         return done
 
-    def claim(self):
-        return claim_due(self.engine, self.clock, self.wall, limit=BATCH, lease_seconds=60,
+    def work_singly(self):
+        """The same with a second and a third transaction of its own for each."""
+        done = 0
+        while claims := self.claim(SIDE_BY_SIDE // 2):
+            for one in claims:
+                self.make([one], decide)
+            done += len(claims)
+        return done
+
+    def claim(self, limit):
+        return claim_due(self.engine, self.clock, self.wall, limit=limit, lease_seconds=60,
                          budgets=PLENTY)  # fmt: skip
 
     def make(self, claims, decide):
@@ -114,8 +135,10 @@ class Executor:
                 self.submit(part, decide, sent, refused)
         now = self.clock.now()
         with unit_of_work(self.engine) as connection:
-            attempts.give_back(connection, refused, now)
-            attempts.move_all(connection, dict(zip(sent, cycle(OUTCOMES))), now)
+            if refused:
+                attempts.give_back(connection, refused, now)
+            if sent:
+                attempts.move_all(connection, {one: next(self.outcomes) for one in sent}, now)
 
     def submit(self, claims, decide, sent, refused):
         """Decide each and commit to sending what is allowed; adds to `sent` and `refused`."""
@@ -230,6 +253,7 @@ def claim(scale: float):
                 {
                     "bare_skip_locked": round(sorted(bare)[1]),
                     "refused_by_guards": dict(executor.refused),
+                    "one_at_a_time": round(executor.one_at_a_time()),
                     "due": due,
                 }
             )

@@ -9,9 +9,8 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -22,8 +21,7 @@ from tinko_pipelines.core.failures.overrides import overrides_of
 from tinko_pipelines.core.settings import get_settings
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(NamedTuple):
     """A row of `attempt_views`, its columns in their order. `said`: what its PSP told of a failure
     that has no class yet."""
 
@@ -62,7 +60,7 @@ def tries_at(
     rows: Sequence[Sequence[Any]] = connection.execute(
         query("recovery", "attempt_views"), {"obligation_ids": uuids(obligation_ids)}
     ).all()
-    found = [Try(*row) for row in rows]
+    found = [Try._make(row) for row in rows]
     fresh = {one.org_id for one in found if one.said is not None}
     if fresh:
         rules = overrides_of(connection, fresh, get_settings().payment_failure_rules)
@@ -77,8 +75,7 @@ def _classed(one: Try, rules: Finder | None) -> Try:
     """As `failures` will say it (failures/store.py)."""
     error = ErrorInfo.of_attempt(one.psp, one.network, one.said)
     answer = classify(error, overrides=rules)
-    return replace(
-        one,
+    return one._replace(
         retry_advice=answer.retry_advice.value,
         hard=answer.hard,
         late_authorisation=answer.late_authorisation,

@@ -31,24 +31,27 @@ TAKEN_SPAN = LONGEST_CYCLE + timedelta(days=2)
 
 class Counters:
     """Everyone's counted attempts on one instrument, oldest first, as the guards take them: made
-    once for all the debts on it, but for the few that are a debt's own."""
+    once for all the debts on it that did not make them themselves."""
 
     def __init__(self) -> None:
-        self._rows: list[Row[Any]] = []
-        self._others: list[Counted] = []
-        self._own: dict[uuid.UUID, list[int]] = defaultdict(list)
+        self._rows: list[tuple[uuid.UUID, Row[Any]]] = []
+        self._others: dict[int, Counted] = {}
 
     def add(self, row: Row[Any]) -> None:
         """The next row of `counters`."""
-        self._own[row.obligation_id].append(len(self._rows))
-        self._rows.append(row)
-        self._others.append(_counted(row, False))
+        self._rows.append((row.obligation_id, row))
 
     def seen_from(self, obligation_id: uuid.UUID) -> tuple[Counted, ...]:
         """For a try at this debt."""
-        counted = self._others.copy()
-        for place in self._own.get(obligation_id, ()):
-            counted[place] = _counted(self._rows[place], True)
+        others = self._others
+        counted = []
+        for place, (owner, row) in enumerate(self._rows):
+            if owner == obligation_id:
+                counted.append(_counted(row, True))
+                continue
+            if place not in others:
+                others[place] = _counted(row, False)
+            counted.append(others[place])
         return tuple(counted)
 
 
