@@ -18,6 +18,8 @@ JOBS ?= 2
 
 # nothing of ours calls home
 export DO_NOT_TRACK := 1
+# where the shell forbids bytecode, each of hundreds of processes would compile everything anew
+export PYTHONDONTWRITEBYTECODE :=
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export DAGSTER_DISABLE_TELEMETRY := yes

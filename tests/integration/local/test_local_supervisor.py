@@ -1,5 +1,6 @@
 """The supervisor: order, restarts, and that nothing outlives it."""
 
+import contextlib
 import io
 import json
 import re
@@ -71,6 +72,16 @@ class Small:
         down(stack, Console(file=said, width=200))
         return said.getvalue()
 
+    def end(self):
+        """Nothing of it is left; no signal that a child may wait out is tried first."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        with contextlib.suppress(FileNotFoundError):
+            for leader in self.children().values():
+                process.kill(process.members(leader))
+        self.down()
+
 
 @pytest.fixture
 def small(tmp_path, free_port):
@@ -83,10 +94,7 @@ def small(tmp_path, free_port):
 
     yield make
     for one in made:
-        if one.process is not None and one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-        one.down()
+        one.end()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
