@@ -8,6 +8,7 @@ limit could have been broken at all.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from tinko_pipelines.sandbox.ledger import FAILED, SUCCEEDED, Ledger
@@ -40,22 +41,12 @@ HOLIDAYS = frozenset(((1, 26), (2, 19), (4, 14), (5, 1), (8, 15), (10, 2), (12, 
 def violations(store: Store, ledger: Ledger) -> dict[str, int]:
     """Broken limits by name; a limit that was kept is not in the answer."""
     found: Counter[str] = Counter()
-    by_instrument: dict[str, list[Doc]] = {}
-    by_token: dict[str, list[Doc]] = {}
-    for row in ledger.all_attempts():
-        if row["instrument"]:
-            by_instrument.setdefault(row["instrument"], []).append(row)
-        if row["method"] in ("upi", "emandate") and "token" in row["facts"]:
-            by_token.setdefault(row["facts"]["token"], []).append(row)
-    for rows in by_token.values():
-        for row in rows:
-            if row["actor"] == "tinko":
-                found.update(_in_cycle(row, rows))
-    for rows in by_instrument.values():
-        for index, row in enumerate(rows):
-            if row["actor"] == "tinko":
-                found.update(_on_instrument(row, rows[:index]))
-                found.update(_said_by_network(store, row, rows[:index]))
+    attempts = list(ledger.all_attempts())
+    for row, _, on_token in _ours(attempts, _token):
+        found.update(_in_cycle(row, on_token))
+    for row, earlier, _ in _ours(attempts, _instrument):
+        found.update(_on_instrument(row, earlier))
+        found.update(_said_by_network(store, row, earlier))
     trades = {account["id"]: account.get("category") for account in store.all("account")}
     for debt in ledger.debts():
         rows = ledger.attempts(debt["id"])
@@ -66,6 +57,30 @@ def violations(store: Store, ledger: Ledger) -> dict[str, int]:
                 if is_over_rbi(row, trades.get(row["account"])):
                     found["rbi_amount"] += 1
     return dict(found)
+
+
+def _ours(
+    attempts: list[Doc], key: Callable[[Doc], str | None]
+) -> Iterator[tuple[Doc, list[Doc], list[Doc]]]:
+    """Tinko's attempts, each with those before it and all of those on what the key names."""
+    groups: dict[str, list[Doc]] = {}
+    for row in attempts:
+        if name := key(row):
+            groups.setdefault(name, []).append(row)
+    for rows in groups.values():
+        for index, row in enumerate(rows):
+            if row["actor"] == "tinko":
+                yield row, rows[:index], rows
+
+
+def _instrument(row: Doc) -> str | None:
+    named: str | None = row["instrument"]
+    return named
+
+
+def _token(row: Doc) -> str | None:
+    named: str | None = row["facts"].get("token")
+    return named if row["method"] in ("upi", "emandate") else None
 
 
 def _on_instrument(row: Doc, earlier: list[Doc]) -> list[str]:

@@ -209,7 +209,7 @@ def test_the_last_day_of_a_mandates_cycle(store, ledger, frequency, day, kept):
     owe(ledger)
     at = NOON_IST + (day - 1) * DAY
     ours(ledger, "c1", method="emandate", at=at, facts=on_token(frequency, at))
-    assert violations(store, ledger) == ({} if kept else {"debit_on_cycles_last_day": 1})
+    assert ("debit_on_cycles_last_day" in violations(store, ledger)) is not kept
 
 
 def test_a_debit_that_was_asked_for_too_late_to_come_in_its_cycle(store, ledger):
