@@ -83,15 +83,16 @@ _ROWS = """
         ) as x
 """
 _PEAK = """
-import json, resource, sys, tempfile
+import json, sys, tempfile
 from tests.benchmarks.bench_archive import Archiver
+from tests.proofs.archive_memory import most_resident
 with tempfile.TemporaryDirectory() as folder:
     archiver = Archiver(**json.load(sys.stdin), folder=folder)
     archiver.store.clear("archive/")
     archiver.export()
-    after_export = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    after_export = most_resident()
     archiver.verify()
-print(json.dumps([after_export, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+print(json.dumps([after_export, most_resident()]))
 """
 
 

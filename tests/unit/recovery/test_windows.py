@@ -50,7 +50,7 @@ def is_possible(draft):
 
 
 # all that a window can say; what is left out does not restrict
-drafts = st.fixed_dictionaries(
+window_drafts = st.fixed_dictionaries(
     {},
     optional={
         "preset": st.sampled_from([*PRESETS]),
@@ -71,7 +71,7 @@ drafts = st.fixed_dictionaries(
 def questions(draw):
     """Windows of an organisation, an instant, and where its organisation and its payer are."""
     org, payer = draw(st.sampled_from(ZONES)), draw(st.none() | st.sampled_from(ZONES))
-    windows = draw(st.lists(drafts, min_size=1, max_size=2))
+    windows = draw(st.lists(window_drafts, min_size=1, max_size=2))
     seasons = [day for zone in (org, payer or org) for day in SEASONS[zone]]
     start = datetime(*draw(st.sampled_from([*EVERYWHERE, *seasons, *seasons])), tzinfo=UTC)
     at = start + timedelta(seconds=draw(st.integers(0, 2 * 24 * 3600)))
