@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import shutil
@@ -78,11 +77,11 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def no_instance_of_before():
-    """Dagster asks the instance that was entered last, also where a test before left it behind."""
-    known = sys.modules.get("dagster._core.storage.defs_state.base")
-    with known.set_defs_state_storage(None) if known else contextlib.nullcontext():
-        yield
+def no_instance_of_before(monkeypatch):
+    """Loading definitions asks the instance that was entered last. One that a test left behind
+    comes back whenever the collector ends those after it: none is asked."""
+    if known := sys.modules.get("dagster._core.storage.defs_state.base"):
+        monkeypatch.setattr(known.DefsStateStorage, "get", lambda: None)
 
 
 @dataclass
