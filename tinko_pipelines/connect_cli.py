@@ -35,7 +35,6 @@ Category = Annotated[
     str | None,
     typer.Option(help="What the merchant sells: insurance, mutual_funds, card_bills or other."),
 ]
-
 Fresh = Annotated[
     bool | None,
     typer.Option(
@@ -66,16 +65,8 @@ def stripe(
         _secrets("STRIPE_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(
-        Psp.STRIPE,
-        credentials,
-        org,
-        label,
-        live,
-        account,
-        (country, category, fresh_notice),
-        retries,
-    )
+    trade = country, category, fresh_notice
+    _connect(Psp.STRIPE, credentials, org, label, live, account, trade, retries)
 
 
 @app.command("razorpay")
@@ -100,16 +91,8 @@ def razorpay(
         _secrets("RAZORPAY_WEBHOOK_SECRET"),
         base_url,
     )
-    _connect(
-        Psp.RAZORPAY,
-        credentials,
-        org,
-        label,
-        live,
-        account,
-        (country, category, fresh_notice),
-        retries,
-    )
+    trade = country, category, fresh_notice
+    _connect(Psp.RAZORPAY, credentials, org, label, live, account, trade, retries)
 
 
 @app.command("secret")

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from tinko_pipelines.core.analytics.clickhouse import DATABASE
 from tinko_pipelines.core.analytics.errors import reaching_clickhouse
+from tinko_pipelines.core.plotting import bar
 
 # what people would look at first, by the day of each mart; `rows` are rows
 PLOTTED: Mapping[str, str] = {
@@ -29,7 +30,6 @@ PLOTTED: Mapping[str, str] = {
     "settlement_daily": "lines",
 }
 SHOWN_DAYS = 14
-_WIDTH = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,9 @@ def plot(measure: str, days: Sequence[tuple[date, int]]) -> str:
     if not days:
         return "it has no rows yet"
     most = max(1, *(value for _, value in days))
-    rows = [f"| {day} | `{_bar(value, most)}` {value} |" for day, value in days]
+    rows = [f"| {day} | `{bar(value, most)}` {value} |" for day, value in days]
     return "\n".join([f"| day | {measure} |", "|---|---|", *rows])
 
 
 def _sum(measure: str) -> str:
     return "count()" if measure == "rows" else f"toUInt64(sum({measure}))"
-
-
-def _bar(value: int, most: int) -> str:
-    full = round(_WIDTH * value / most)
-    return "█" * full + "·" * (_WIDTH - full)

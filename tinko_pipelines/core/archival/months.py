@@ -12,10 +12,13 @@ from tinko_pipelines.core.archival.model import GONE, ArchiveState
 from tinko_pipelines.core.archival.survey import SIZE
 from tinko_pipelines.core.db import partitions
 from tinko_pipelines.core.db.partitions import Month
+from tinko_pipelines.core.plotting import bar
 
 SHOWN = 24
 HERE = "here"
-_WIDTH = 24
+# the bar of a month in the archive is another
+_MARKS = {HERE: "█", ArchiveState.DISCARDED.value: " "}
+_ARCHIVED = "▒"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,11 @@ def plot(months: Sequence[MonthTotal]) -> str:
         return "it has no months yet"
     shown = months[:SHOWN]
     most = max(1, *(one.rows for one in shown))
+    bars = [bar(one.rows, most, _MARKS.get(one.where, _ARCHIVED)) for one in shown]
     rows = [
-        f"| {one.month} | {one.where} | `{_bar(one.rows, most, one.where)}` {one.rows}"
-        f" | {one.bytes} |"
-        for one in shown
+        f"| {one.month} | {one.where} | `{drawn}` {one.rows} | {one.bytes} |"
+        for one, drawn in zip(shown, bars, strict=True)
     ]
     return "\n".join(
         ["| month | where | rows (here: estimated) | bytes |", "|---|---|---|---:|", *rows]
     )
-
-
-def _bar(value: int, most: int, where: str) -> str:
-    full = round(_WIDTH * value / most)
-    mark = {HERE: "█", ArchiveState.DISCARDED.value: " "}.get(where, "▒")
-    return mark * full + "·" * (_WIDTH - full)

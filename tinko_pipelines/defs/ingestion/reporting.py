@@ -10,10 +10,10 @@ from sqlalchemy import Engine
 
 from tinko_pipelines.core.ingestion.days import DayKind
 from tinko_pipelines.core.ingestion.overview import DayTotal, days_of
+from tinko_pipelines.core.plotting import bar
 from tinko_pipelines.core.psp.types import Psp
 
 SHOWN_DAYS = 14
-_WIDTH = 24
 
 
 def column_schema(schema: pl.Schema) -> dg.TableSchema:
@@ -42,13 +42,8 @@ def plot(days: Sequence[DayTotal]) -> str:
         return "nothing was listed yet"
     most = max(1, *(one.listed for one in days))
     rows = [
-        f"| {one.day}{'' if one.closed else ' (open)'} | `{_bar(one.listed, most)}` {one.listed}"
+        f"| {one.day}{'' if one.closed else ' (open)'} | `{bar(one.listed, most)}` {one.listed}"
         f" | {one.late} | {one.healed} |"
         for one in days
     ]
     return "\n".join(["| day | rows | late | missed by webhooks |", "|---|---|---|---|", *rows])
-
-
-def _bar(value: int, most: int) -> str:
-    full = round(_WIDTH * value / most)
-    return "█" * full + "·" * (_WIDTH - full)

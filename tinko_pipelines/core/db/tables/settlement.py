@@ -116,9 +116,8 @@ payout_schedules = Table(
     metadata,
     key("connection_id"),
     ref("org_id"),
-    text(
-        "payout_interval", required=False
-    ),  # core/psp/settlement.PayoutInterval; null: it does not say
+    # core/psp/settlement.PayoutInterval; null: it does not say
+    text("payout_interval", required=False),
     instant("since"),  # business time from which on it said so
 )
 
