@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -37,6 +38,9 @@ settings.register_profile("tinko", deadline=None, suppress_health_check=[HealthC
 # the same examples for everybody, or a landing hangs on a draw; EXPLORE=1 draws new ones
 settings.register_profile("same", settings.get_profile("tinko"), derandomize=True)
 settings.load_profile("tinko" if os.environ.get("EXPLORE") else "same")
+
+# what is collected stays: the collector walks it neither while it grows nor at every test after it
+gc.disable()
 
 # nor does the SMTP server that some start: five seconds is its own
 os.environ.setdefault("AIOSMTPD_CONTROLLER_TIMEOUT", "60")
@@ -74,6 +78,11 @@ def pytest_collection_modifyitems(items):
         return next(begun, len(LONGEST))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
