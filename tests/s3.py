@@ -37,7 +37,7 @@ class S3Server:
             log=self.folder / "log",
             env={**os.environ, **s3.environment(ACCESS, SECRET)},
         )
-        ready = probes.http(self.ports.s3, "/healthz")
+        ready = probes.object_store(self.ports)
         deadline = time.monotonic() + 60
         while ready() is not None:
             if self._process.poll() is not None or time.monotonic() > deadline:

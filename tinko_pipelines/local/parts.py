@@ -118,7 +118,7 @@ PARTS: Sequence[Part] = (
         extra=lambda stack: s3.environment(
             stack.secrets.s3_access_key, stack.secrets.s3_secret_key
         ),
-        probe=lambda stack: probes.http(stack.ports.s3, "/healthz"),
+        probe=lambda stack: probes.object_store(stack.ports),
         address=lambda stack: f"http://{HOST}:{stack.ports.s3}",
     ),
     Part(

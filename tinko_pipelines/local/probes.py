@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from tinko_pipelines.local.ports import HOST
+from tinko_pipelines.local.ports import HOST, Ports
 
 Probe = Callable[[], str | None]
 _TIMEOUT = 5.0
@@ -36,6 +36,27 @@ def http(port: int, path: str) -> Probe:
             return f"{path} answers {error.code}"
         except OSError as error:
             return f"port {port} does not answer ({getattr(error, 'reason', error)})"
+
+    return probe
+
+
+def object_store(ports: Ports) -> Probe:
+    """Ready when the S3 gateway answers and the master knows a server that holds the volumes.
+
+    The gateway alone answers before that: a volume server that misses its first heartbeat comes
+    5 seconds later, and until then every object is an InternalError.
+    """
+    gateway, master = http(ports.s3, "/healthz"), ports.s3_inner()["master.port"]
+
+    def probe() -> str | None:
+        if missing := gateway():
+            return missing
+        try:
+            with _OPENER.open(f"http://{HOST}:{master}/dir/status", timeout=_TIMEOUT) as response:
+                topology = json.load(response)["Topology"]
+        except (OSError, ValueError) as error:
+            return f"the master on port {master} does not answer ({error})"
+        return None if topology.get("DataCenters") else "no volume server has come yet"
 
     return probe
 

@@ -19,9 +19,7 @@ def store(tmp_path_factory, free_port):
     ports = Ports(s3=free_port(name="s3"))
     env = {**os.environ, **s3.environment("TINKOTEST", "secret")}
     (data / "d").mkdir()
-    server = Server(
-        s3.command(data / "d", ports), data / "log", probes.http(ports.s3, "/healthz"), env
-    )
+    server = Server(s3.command(data / "d", ports), data / "log", probes.object_store(ports), env)
     server.port = ports.s3
     server.start()
     yield server
